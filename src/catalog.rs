@@ -1,0 +1,175 @@
+//! The models that exist: what each can do, costs and is trusted with, and the names it goes by.
+//! Compiled from the catalogue file and the configuration; knows nothing of health or budgets.
+
+mod names;
+mod price;
+
+pub use names::{Alias, AliasStrategy, AliasTarget, Resolution, Target};
+pub use price::{LongContext, OffPeak, Price, Rates, ScheduledPrice};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ModelId, ProviderId};
+
+/// How hard the work is, and how hard work a model can be trusted with.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Tier {
+    Trivial,
+    Operational,
+    Standard,
+    Complex,
+    Deep,
+}
+
+impl Tier {
+    pub const ALL: [Self; 5] =
+        [Self::Trivial, Self::Operational, Self::Standard, Self::Complex, Self::Deep];
+
+    /// 0 for trivial up to 4 for deep.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Something a request may need and a model may have.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Capability {
+    Chat,
+    Tools,
+    Vision,
+    JsonSchema,
+    Reasoning,
+    Fim,
+    Embeddings,
+    Transcription,
+}
+
+/// A set of [`Capability`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities(u16);
+
+impl Capabilities {
+    pub const NONE: Self = Self(0);
+
+    #[must_use]
+    pub fn with(self, one: Capability) -> Self {
+        Self(self.0 | (1 << one as u16))
+    }
+    pub fn has(self, one: Capability) -> bool {
+        self.0 & (1 << one as u16) != 0
+    }
+    /// Those of `self` that `other` lacks.
+    #[must_use]
+    pub fn missing_in(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    pub fn iter(self) -> impl Iterator<Item = Capability> {
+        use strum::VariantArray;
+        Capability::VARIANTS.iter().copied().filter(move |one| self.has(*one))
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(all: I) -> Self {
+        all.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+/// Which requests a model refuses although the protocol has them (facts file, `params`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ParamRules {
+    /// `temperature`, `top_p`, `top_k` and penalties are a 400.
+    pub rejects_sampling: bool,
+    /// `tool_choice` that forces a tool is a 400.
+    pub rejects_forced_tool_choice: bool,
+    /// The cap must be sent as `max_completion_tokens`, `max_tokens` is a 400 (OpenAI reasoning models).
+    pub max_completion_tokens: bool,
+    /// A last message from the assistant is a 400.
+    pub rejects_prefill: bool,
+}
+
+/// One model at one provider.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub id: ModelId,
+    pub provider: ProviderId,
+    /// The name on the wire.
+    pub upstream: String,
+    /// Hardest tier it is trusted with.
+    pub max_tier: Tier,
+    /// `None`: the price is not known; such a model serves only by explicit name and never under a budget.
+    pub price: Option<Price>,
+    /// In tokens, prompt and answer together.
+    pub context_window: u32,
+    pub max_output_tokens: u32,
+    pub capabilities: Capabilities,
+    pub rules: ParamRules,
+    /// Runs on this machine or in this house (provider kinds `ollama`, `embedded`, or all prices zero).
+    pub local: bool,
+    /// `false`: known but not offered (removed upstream); `replacement` names what to use.
+    pub active: bool,
+    pub replacement: Option<String>,
+}
+
+impl Model {
+    /// Costs nothing, by a price known to be zero.
+    pub fn is_free(&self) -> bool {
+        self.price.as_ref().is_some_and(Price::is_free)
+    }
+}
+
+/// All models and names of one configuration. Immutable.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// In the order of the configuration; duplicates are impossible.
+    models: Vec<Arc<Model>>,
+    by_id: HashMap<ModelId, usize>,
+    /// Aliases in file order, built-in ones last.
+    aliases: Vec<Alias>,
+}

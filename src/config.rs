@@ -1,0 +1,102 @@
+//! The configuration: read from its layers, checked as a whole, usable without further doubt.
+//! Decides what a file may say; the modules own what their settings mean.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::catalog::Catalog;
+use crate::ids::ModelId;
+use crate::inference::ClassifierSettings;
+use crate::ledger::BudgetSettings;
+use crate::limits::LimitSettings;
+use crate::providers::ProviderSettings;
+use crate::strategy::RoutingSettings;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: ServerSettings,
+    pub budget: BudgetSettings,
+    pub routing: RoutingSettings,
+    pub context: ContextSettings,
+    pub report: ReportSettings,
+    pub network: NetworkSettings,
+    pub classifier: ClassifierSettings,
+    pub providers: Vec<ProviderSettings>,
+    pub limits: Vec<LimitSettings>,
+    pub catalog: Catalog,
+    /// The file that was read, if any.
+    pub source: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    pub host: std::net::IpAddr,
+    pub port: u16,
+    /// `None`: no authentication, loopback only.
+    pub master_key: Option<SecretString>,
+    /// Absolute.
+    pub data_dir: PathBuf,
+    pub max_body_bytes: usize,
+    pub request_timeout: Duration,
+    pub cors_origins: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ContextSettings {
+    pub max_tokens: u32,
+    pub placement: ContextPlacement,
+    pub inject: ContextInject,
+}
+
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContextPlacement {
+    #[default]
+    User,
+    System,
+}
+
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContextInject {
+    #[default]
+    OnHeader,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReportSettings {
+    pub baseline: ModelId,
+}
+
+/// Outgoing connections. `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` hold where these are `None`.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkSettings {
+    /// `http://host:port` for both schemes.
+    pub proxy: Option<SecretString>,
+    /// PEM file with further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+}

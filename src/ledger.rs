@@ -1,0 +1,118 @@
+//! The budget's rules: nothing is dispatched that has not been reserved, and at every instant
+//! `settled + reserved ≤ limit` for the day and for the month. Holds rules and no SQL (`store` has it).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::chat::Usage;
+use crate::ids::{KeyId, ModelId, RequestId};
+use crate::money::NanoUsd;
+
+#[derive(Clone, Debug)]
+pub struct BudgetSettings {
+    /// `None`: no limit.
+    pub daily: Option<NanoUsd>,
+    pub monthly: Option<NanoUsd>,
+    pub per_request: Option<NanoUsd>,
+    /// Assumed and sent upstream where the client sets no cap on the answer.
+    pub default_output_tokens: u32,
+    /// Longest wait when only other requests' reservations are in the way.
+    pub wait: Duration,
+    /// When a day and a month begin.
+    pub timezone: TimeZone,
+    pub when_exhausted: WhenExhausted,
+}
+
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    strum::Display,
+    strum::VariantNames,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum WhenExhausted {
+    /// Free models go on serving.
+    #[default]
+    Local,
+    /// Every request that would have cost money is a 402.
+    Reject,
+}
+
+/// A wish to spend.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub request: RequestId,
+    pub key: KeyId,
+    pub project: Option<String>,
+    pub model: ModelId,
+    /// 0 for the first call of a request.
+    pub attempt: u32,
+    /// The most that this call can cost.
+    pub ceiling: NanoUsd,
+}
+
+/// One window (day or month) at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub limit: Option<NanoUsd>,
+    pub spent: NanoUsd,
+    pub reserved: NanoUsd,
+    pub resets_at: Timestamp,
+}
+
+impl Window {
+    /// What a new reservation may take; `None`: no limit.
+    pub fn remaining(&self) -> Option<NanoUsd> {
+        self.limit.map(|limit| limit.minus_or_zero(self.spent + self.reserved))
+    }
+}
+
+/// Both windows, read in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headroom {
+    pub daily: Window,
+    pub monthly: Window,
+    pub per_request: Option<NanoUsd>,
+}
+
+/// What a finished request was, for the record. No prompt text.
+#[derive(Clone, Debug)]
+pub struct RequestRecord {
+    pub id: RequestId,
+    pub key: KeyId,
+    pub project: Option<String>,
+    pub started_at: Timestamp,
+    pub elapsed: Duration,
+    /// From receiving the request to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// The name that the client asked for.
+    pub asked_model: String,
+    /// The model that answered; `None` if none did.
+    pub model: Option<ModelId>,
+    pub tier: Option<crate::catalog::Tier>,
+    pub tier_source: Option<crate::analyze::Source>,
+    pub confidence: f32,
+    pub reason: String,
+    pub stream: bool,
+    /// HTTP status that the client saw.
+    pub status: u16,
+    /// Error code, if it failed; `client_gone` if the client hung up.
+    pub error: Option<String>,
+    pub fallback_index: u32,
+    /// JSON list of the calls that failed before: `[{"model_id","status","reason"}]`.
+    pub attempts: String,
+    pub usage: Usage,
+    /// The provider reported no usage: it was counted from the text.
+    pub estimated: bool,
+    pub cost: NanoUsd,
+}

@@ -1,0 +1,114 @@
+//! The walk of one chat request, in ten steps, and the vocabulary of its two ends.
+//! It decides the order of the steps and nothing else: no HTTP, no SQL, no JSON shapes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+
+use crate::app::Snapshot;
+use crate::catalog::Tier;
+use crate::ids::{KeyId, ModelId, RequestId};
+use crate::money::NanoUsd;
+
+/// Who sends the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub key: KeyId,
+    /// May use `/metrics`, `/ui` and `/v1/admin/*`.
+    pub admin: bool,
+}
+
+/// What is known of a request besides its body.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    pub id: RequestId,
+    pub caller: Caller,
+    pub received: Instant,
+    pub received_at: Timestamp,
+    /// The whole request, retries and stream included, ends here.
+    pub deadline: Instant,
+    pub snapshot: Arc<Snapshot>,
+    /// `X-Task-Tier`.
+    pub forced_tier: Option<Tier>,
+    /// `X-Project`.
+    pub project: Option<String>,
+    /// `X-Session-Id`, or a client's own header for the same.
+    pub session: Option<String>,
+    /// Headers that belong to the provider's protocol and are handed on to a provider of it.
+    pub forwarded: Vec<(String, String)>,
+}
+
+/// The answer, ready to be sent.
+pub struct Reply {
+    pub meta: ReplyMeta,
+    pub body: ReplyContent,
+}
+
+/// What the `x-edge-*` headers say.
+#[derive(Clone, Debug)]
+pub struct ReplyMeta {
+    pub model: ModelId,
+    pub tier: Tier,
+    pub fallback_index: u32,
+    pub budget_remaining: Option<NanoUsd>,
+    pub dropped: Vec<String>,
+    /// Known when the answer is not streamed.
+    pub cost: Option<NanoUsd>,
+}
+
+pub enum ReplyContent {
+    /// JSON.
+    Whole(Bytes),
+    /// `text/event-stream` in the client's dialect, to its end marker.
+    Stream(BoxStream<'static, Bytes>),
+}
+
+/// One call that failed before the one that answered (or before giving up).
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Attempt {
+    pub model_id: String,
+    /// The upstream's status; `null` if it gave none.
+    pub status: Option<u16>,
+    pub reason: String,
+}
+
+/// Why a chat request has no answer. Each ends as one status and code (CONTRACT section 4), which
+/// `server/error.rs` decides.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ChatError {
+    #[error("{message}")]
+    InvalidRequest { message: String, param: Option<String> },
+    #[error("{message}")]
+    ModelNotFound { message: String, nearest: Vec<String> },
+    #[error("{message}")]
+    ModelNotAllowed { message: String },
+    /// No configured model can do what the request needs.
+    #[error("{message}")]
+    UnsupportedCapability { message: String },
+    #[error(
+        "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens."
+    )]
+    ContextLengthExceeded { window: u64, tokens: u64 },
+    #[error("{message}")]
+    BudgetExceeded { message: String, resets_at: Option<Timestamp> },
+    /// Every candidate is limited.
+    #[error("{message}")]
+    RateLimited { message: String, retry_after: Duration, attempts: Vec<Attempt> },
+    #[error("{message}")]
+    AllBackendsFailed { message: String, attempts: Vec<Attempt> },
+    /// None can serve now.
+    #[error("{message}")]
+    NoBackend { message: String, retry_after: Duration },
+    #[error("{message}")]
+    UpstreamTimeout { message: String, attempts: Vec<Attempt> },
+    /// The provider says that the request is wrong: its status and body go to the client as they are.
+    #[error("the provider refused the request with status {status}")]
+    Upstream { status: u16, body: Bytes, message: String },
+    /// The ledger cannot be written; requests that cost money are refused.
+    #[error("{message}")]
+    LedgerUnavailable { message: String },
+}
