@@ -1,0 +1,68 @@
+//! Tasks that run beside the requests: looking for local servers' models. Each belongs to the
+//! runtime's tracker and ends with its shutdown token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::ProviderId;
+use crate::providers::ProviderKind;
+use crate::providers::http::HttpClient;
+use crate::providers::ollama;
+use crate::state::AppState;
+
+/// How often local servers are asked for their models.
+const DISCOVERY_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn start(state: &AppState) {
+    let runtime = state.runtime.clone();
+    let state = state.clone();
+    runtime.tasks.spawn(async move {
+        loop {
+            discover(&state).await;
+            tokio::select! {
+                () = state.runtime.shutdown.cancelled() => return,
+                () = tokio::time::sleep(DISCOVERY_EVERY) => {}
+            }
+        }
+    });
+}
+
+/// Asks every Ollama server for its models and puts them into the catalogue when they changed.
+async fn discover(state: &AppState) {
+    let snapshot = state.current();
+    let network = &snapshot.config.network;
+    let Ok(client) = HttpClient::new(network.proxy.as_ref(), network.ca_file.as_deref()) else {
+        return;
+    };
+    let mut changed = false;
+    for settings in snapshot.config.providers.iter().filter(|one| one.enabled) {
+        if settings.kind != ProviderKind::Ollama {
+            continue;
+        }
+        let found = ollama::discover(&client, &settings.base_url, &settings.id).await;
+        let models = found.unwrap_or_default();
+        changed |= replace(state, &settings.id, models);
+    }
+    if !changed {
+        return;
+    }
+    let config = state.current().config.clone();
+    match super::build::snapshot(config, &state.runtime) {
+        Ok(snapshot) => state.snapshot.store(Arc::new(snapshot)),
+        Err(error) => tracing::error!(%error, "discovered models could not be added"),
+    }
+}
+
+fn replace(state: &AppState, provider: &ProviderId, models: Vec<crate::catalog::Model>) -> bool {
+    let names = |models: &[crate::catalog::Model]| {
+        models.iter().map(|model| model.id.clone()).collect::<Vec<_>>()
+    };
+    let mut discovered = state.runtime.discovered.lock();
+    let known = discovered.get(provider).map(|known| names(known)).unwrap_or_default();
+    if known == names(&models) {
+        return false;
+    }
+    tracing::info!(%provider, models = models.len(), "local models found");
+    discovered.insert(provider.clone(), models);
+    true
+}
