@@ -4,5 +4,33 @@
 mod background;
 mod build;
 
-pub use build::{StartError, Start, build, reload};
 pub use crate::state::{AppState, ProviderEntry, Runtime, Snapshot};
+pub use background::{WatchError, first_discovery, watch_config};
+pub use build::{Start, StartError, build, reload};
+
+use std::time::Duration;
+
+use crate::providers::ProviderKind;
+
+/// Longest wait for relays and background tasks when the router stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Lets every task finish, then flushes the ledger.
+pub async fn close(state: &AppState) {
+    let runtime = &state.runtime;
+    runtime.shutdown.cancel();
+    runtime.tasks.close();
+    if tokio::time::timeout(DRAIN, runtime.tasks.wait()).await.is_err() {
+        tracing::warn!("tasks were still running; their reservations are settled as dispatched");
+    }
+    runtime.ledger.close().await;
+}
+
+/// Whether anything but the embedded model can serve.
+pub fn has_other_backend(state: &AppState) -> bool {
+    let snapshot = state.current();
+    let embedded = |id| {
+        snapshot.providers.get(id).is_none_or(|entry| entry.settings.kind == ProviderKind::Embedded)
+    };
+    snapshot.catalog.models().iter().any(|model| model.active && !embedded(&model.provider))
+}

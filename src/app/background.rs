@@ -1,5 +1,5 @@
-//! Tasks that run beside the requests: looking for local servers' models. Each belongs to the
-//! runtime's tracker and ends with its shutdown token.
+//! What runs beside the requests: looking for local servers' models, following the configuration
+//! file. Each task belongs to the runtime's tracker and ends with its shutdown token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,21 @@ pub(super) fn start(state: &AppState) {
     let state = state.clone();
     runtime.tasks.spawn(async move {
         loop {
-            discover(&state).await;
+            tokio::select! {
+                () = state.runtime.shutdown.cancelled() => return,
+                () = discover(&state) => {}
+            }
             tokio::select! {
                 () = state.runtime.shutdown.cancelled() => return,
                 () = tokio::time::sleep(DISCOVERY_EVERY) => {}
             }
         }
     });
+}
+
+/// Looks once, so that a decision right after the start knows the local models.
+pub async fn first_discovery(state: &AppState) {
+    discover(state).await;
 }
 
 /// Asks every Ollama server for its models and puts them into the catalogue when they changed.
