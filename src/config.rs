@@ -1,6 +1,20 @@
 //! The configuration: read from its layers, checked as a whole, usable without further doubt.
 //! Decides what a file may say; the modules own what their settings mean.
 
+mod document;
+mod environment;
+mod load;
+mod problem;
+mod raw;
+mod read;
+pub mod reload;
+mod validate;
+mod values;
+
+pub use environment::Environment;
+pub use load::{ConfigSource, FILE_NAME, Overrides, load, load_text};
+pub use problem::{ConfigErrors, Origin, Problem};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +42,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// The file that was read, if any.
     pub source: Option<PathBuf>,
+    /// Remarks for the human: what is accepted but not used, what was assumed.
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,3 +116,11 @@ pub struct NetworkSettings {
     /// PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
 }
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::RawConfig).to_value()
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,19 +2,20 @@
 //! next key or candidate. Ends when a first byte has arrived. It decides nothing about models,
 //! prices or status codes; what it learns goes into [`Tries`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::catalog::Model;
 use crate::chat::ChatRequest;
 use crate::clock::Clock;
-use crate::ids::{KeyId, ModelId, ProviderId, RequestId};
+use crate::ids::{KeyId, ProviderId, RequestId};
 use crate::ledger::{Ask, BudgetError, Ledger, Reservation};
 use crate::limits::{Buckets, Health, Outcome, Pass};
 use crate::providers::{Advice, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply};
 use crate::state::ProviderEntry;
-use crate::strategy::Candidate;
+use crate::strategy::{Candidate, GaveOut};
+use crate::telemetry;
 
 /// What every call of one request shares.
 #[derive(Clone, Copy)]
@@ -66,8 +67,6 @@ pub struct Attempt {
 #[derive(Debug, Default)]
 pub struct Tries {
     pub attempts: Vec<Attempt>,
-    /// Not to be planned again.
-    pub tried: Vec<ModelId>,
     /// The kind of each failure, in the order of `attempts`.
     pub kinds: Vec<ProviderErrorKind>,
     /// Set when a reservation was refused: what costs money is out of reach.
@@ -85,6 +84,11 @@ impl Tries {
     /// How many targets were tried and failed: the contract's `fallback_index`.
     pub fn fallback_index(&self) -> u32 {
         u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Why the candidates came to nothing.
+    pub fn gave_out(&self) -> GaveOut {
+        if self.attempts.is_empty() { GaveOut::Money } else { GaveOut::Calls }
     }
 
     /// Notes that a full bucket stood in the way; the target was not called.
@@ -122,28 +126,28 @@ pub enum Halt {
     Ledger(String),
 }
 
-/// Calls the candidates one after the other until one begins to answer.
+/// Calls the candidates one after the other until one begins to answer; those not reached stay in
+/// `queue`.
 pub async fn run(
     desk: Desk<'_>,
     order: &Order,
-    candidates: &[Candidate],
+    queue: &mut VecDeque<Candidate>,
     tries: &mut Tries,
 ) -> Result<Dispatched, Halt> {
-    for candidate in candidates {
+    while let Some(candidate) = queue.pop_front() {
         let model = &candidate.model;
         let too_small = tries.overflow.as_ref().is_some_and(|(w, _)| model.context_window <= *w);
         let too_dear = tries.budget.is_some() && !candidate.ceiling.is_zero();
         // The machine's own models stay reachable past the limit: they are the last line.
         let too_many = tries.calls > order.max_fallbacks && !model.local;
-        tries.tried.push(model.id.clone());
         if too_small || too_dear || too_many {
             continue;
         }
         if desk.clock.instant() >= order.deadline {
             return Err(Halt::Deadline);
         }
-        let Some(hold) = hold(desk, order, candidate, tries).await? else { continue };
-        if let Some(done) = call_with_keys(desk, order, (candidate, hold), tries).await? {
+        let Some(hold) = hold(desk, order, &candidate, tries).await? else { continue };
+        if let Some(done) = call_with_keys(desk, order, (&candidate, hold), tries).await? {
             return Ok(done);
         }
     }
@@ -188,7 +192,7 @@ async fn hold(
             Err(error) => Err(Halt::Ledger(error.to_string())),
         },
         Err(refused) => {
-            desk.buckets.refund(pass, desk.clock.now());
+            desk.buckets.refund(pass);
             tries.budget = Some(refused);
             Ok(None)
         }
@@ -198,7 +202,7 @@ async fn hold(
 impl Hold {
     async fn give_back(self, desk: Desk<'_>) {
         if let Some(pass) = self.pass {
-            desk.buckets.refund(pass, desk.clock.now());
+            desk.buckets.refund(pass);
         }
         if let Some(reservation) = self.reservation {
             reservation.release().await;
@@ -246,6 +250,7 @@ async fn call_with_keys(
             Err(error) => error,
         };
         desk.health.report(model, slot, error.outcome(), now);
+        telemetry::fallback(model.id.as_str(), error.kind.into());
         tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
         let advice = error.kind.advice();
         if advice == Advice::Stop {

@@ -17,6 +17,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod pull;
+pub mod state;
 pub mod dispatch;
 pub mod ids;
 pub mod inference;

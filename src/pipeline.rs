@@ -23,6 +23,7 @@ use crate::ids::{KeyId, ModelId, RequestId};
 use crate::money::NanoUsd;
 use crate::relay::KEEPALIVE;
 use crate::state::{AppState, Snapshot};
+use crate::wire::StreamRelay;
 
 /// Who sends the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,9 +109,11 @@ pub enum ChatError {
     #[error("{message}")]
     UpstreamTimeout { message: String, attempts: Vec<Attempt> },
     /// The provider says that the request is wrong: its status and body go to the client as they are.
-    #[error("the provider refused the request with status {status}")]
+    #[strum(serialize = "upstream_error")]
+    #[error("{message}")]
     Upstream { status: u16, body: Bytes, message: String },
     /// The ledger cannot be written; requests that cost money are refused.
+    #[strum(serialize = "no_backend")]
     #[error("{message}")]
     LedgerUnavailable { message: String },
 }
@@ -118,11 +121,29 @@ pub enum ChatError {
 impl ChatError {
     /// The error code of CONTRACT section 4.
     pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(&self) -> u16 {
         match self {
-            Self::Upstream { .. } => "upstream_error",
-            Self::LedgerUnavailable { .. } => "no_backend",
-            other => other.into(),
+            Self::InvalidRequest { .. }
+            | Self::UnsupportedCapability { .. }
+            | Self::ContextLengthExceeded { .. } => 400,
+            Self::BudgetExceeded { .. } => 402,
+            Self::ModelNotAllowed { .. } => 403,
+            Self::ModelNotFound { .. } => 404,
+            Self::RateLimited { .. } => 429,
+            Self::AllBackendsFailed { .. } => 502,
+            Self::NoBackend { .. } | Self::LedgerUnavailable { .. } => 503,
+            Self::UpstreamTimeout { .. } => 504,
+            Self::Upstream { status, .. } => *status,
         }
+    }
+
+    /// The error object for a stream that has begun.
+    fn event(&self) -> serde_json::Value {
+        serde_json::json!({"error": {"message": self.to_string(), "type": "server_error", "param": null, "code": self.code()}})
     }
 }
 
@@ -134,24 +155,25 @@ pub async fn handle(
     context: RequestContext,
     request: ChatRequest,
 ) -> Result<Reply, ChatError> {
-    let streamed = request.stream;
-    let dialect = request.origin.dialect;
     let mut decision = decide::decide(app, context, request).await;
     if let Some(error) = decision.unresolved() {
         return Err(error);
     }
     let first = decision.preview();
+    let waiting = decision.request.stream.then(|| {
+        StreamRelay::for_events(&decision.request, decision.context.id.as_str(), first.model.as_str())
+    });
     let (tell, mut told) = oneshot::channel();
     let job = answer::run(app.clone(), decision, tell);
     app.runtime.tasks.spawn(job);
-    if !streamed {
+    let Some(waiting) = waiting else {
         return told.await.unwrap_or_else(|_| Err(failure::internal()));
-    }
+    };
     match tokio::time::timeout(KEEPALIVE, &mut told).await {
         Ok(reply) => reply.unwrap_or_else(|_| Err(failure::internal())),
         Err(_) => Ok(Reply {
             meta: first,
-            body: ReplyContent::Stream(answer::late_stream(told, dialect)),
+            body: ReplyContent::Stream(answer::late_stream(told, waiting)),
         }),
     }
 }

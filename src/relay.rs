@@ -4,7 +4,7 @@
 
 mod closing;
 
-pub use closing::{Closed, Closing};
+pub use closing::{Closed, Closing, finished};
 
 use std::time::Duration;
 
@@ -48,13 +48,20 @@ pub async fn read_whole(
 }
 
 /// Settles a whole answer and writes it in the client's form.
-pub async fn finish_whole(closing: Closing, answer: &Answer, request: &ChatRequest) -> (Bytes, Closed) {
+pub async fn finish_whole(
+    closing: Closing,
+    mut answer: Answer,
+    request: &ChatRequest,
+) -> (Bytes, Closed) {
     let shell = AnswerShell {
         id: closing.id().to_string(),
         model_name: closing.shown_model(),
         created: closing.created(),
     };
     let closed = closing.close(answer.observed(), None).await;
+    if answer.observed().usage.is_none() {
+        answer.set_usage(closed.usage);
+    }
     let body = answer.write(request.origin.dialect, &shell, &closed.proxy);
     (body, closed)
 }

@@ -18,8 +18,8 @@ use crate::ids::ProviderId;
 use crate::inference::classifier::Classifier;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Health};
-use crate::providers::embedded::EmbeddedProvider;
-use crate::providers::{Provider, ProviderSettings};
+use crate::providers::embedded::{EmbeddedProvider, Readiness};
+use crate::providers::{Provider, ProviderKind, ProviderSettings};
 
 /// Everything that a reload replaces, as one immutable value. A request keeps the one it began with.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub struct Runtime {
     /// Every relay and background task; drained on shutdown.
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
+    /// Held while a new snapshot is put together, so that none is lost.
+    pub assembling: Mutex<()>,
     /// Counts requests, for round-robin aliases.
     pub turn: AtomicU64,
 }
@@ -73,16 +75,37 @@ impl AppState {
 
     /// Whether some backend can serve at this moment.
     pub fn ready(&self) -> bool {
-        let snapshot = self.snapshot.load();
-        snapshot.catalog.models().iter().any(|model| {
-            model.active && snapshot.providers.contains_key(&model.provider) && !self.is_loading(model)
-        })
+        self.snapshot.load().catalog.models().iter().any(|model| self.model_down(model).is_none())
     }
 
-    fn is_loading(&self, model: &Model) -> bool {
-        self.runtime
-            .embedded
-            .as_ref()
-            .is_some_and(|engine| engine.serves(&model.provider) && !engine.is_ready())
+    /// Why this model cannot be called at this moment; `None`: it can.
+    pub fn model_down(&self, model: &Model) -> Option<String> {
+        if !model.active {
+            return Some("its provider has removed it".to_owned());
+        }
+        let snapshot = self.snapshot.load();
+        let Some(entry) = snapshot.providers.get(&model.provider) else {
+            return Some("its provider is not configured or has no key".to_owned());
+        };
+        let runtime = &self.runtime;
+        if let Some(why) = runtime.engine_down(&entry.settings) {
+            return Some(why);
+        }
+        let keys = entry.settings.api_keys.len();
+        runtime.health.status(model, keys, runtime.clock.instant()).map(|down| down.why)
+    }
+}
+
+impl Runtime {
+    /// Why the embedded engine cannot answer, if `provider` is it and it cannot.
+    pub fn engine_down(&self, provider: &ProviderSettings) -> Option<String> {
+        if provider.kind != ProviderKind::Embedded {
+            return None;
+        }
+        match self.embedded.as_ref().map(|engine| engine.ready()) {
+            Some(Readiness::Ready) => None,
+            Some(other) => Some(other.to_string()),
+            None => Some("there is no embedded model".to_owned()),
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! What runs beside the requests: looking for local servers' models, following the configuration
 //! file. Each task belongs to the runtime's tracker and ends with its shutdown token.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::reload::{self, Watch};
+use crate::config::{Config, ConfigErrors, ConfigSource, Environment};
 use crate::ids::ProviderId;
 use crate::providers::ProviderKind;
 use crate::providers::http::HttpClient;
 use crate::providers::ollama;
 use crate::state::AppState;
+use crate::telemetry;
 
 /// How often local servers are asked for their models.
 const DISCOVERY_EVERY: Duration = Duration::from_secs(30);
@@ -54,10 +56,8 @@ async fn discover(state: &AppState) {
     if !changed {
         return;
     }
-    let config = state.current().config.clone();
-    match super::build::snapshot(config, &state.runtime) {
-        Ok(snapshot) => state.snapshot.store(Arc::new(snapshot)),
-        Err(error) => tracing::error!(%error, "discovered models could not be added"),
+    if let Err(error) = super::build::refresh(state) {
+        tracing::error!(%error, "discovered models could not be added");
     }
 }
 
@@ -73,4 +73,41 @@ fn replace(state: &AppState, provider: &ProviderId, models: Vec<crate::catalog::
     tracing::info!(%provider, models = models.len(), "local models found");
     discovered.insert(provider.clone(), models);
     true
+}
+
+/// Puts every valid change of the configuration file in force, until the guard is dropped. An
+/// invalid file changes nothing; why is shown by `/health` and the log.
+///
+/// # Errors
+/// The file's directory cannot be watched.
+pub fn watch_config(
+    state: &AppState,
+    source: ConfigSource,
+    environment: Environment,
+) -> Result<Watch, notify::Error> {
+    let state = state.clone();
+    reload::watch(source, environment, move |read| take_over(&state, read))
+}
+
+fn take_over(state: &AppState, read: Result<Config, ConfigErrors>) {
+    let result = match read {
+        Ok(config) => {
+            tell_of_restart(&state.current().config, &config);
+            super::build::reload(state, config).map_err(|error| error.to_string())
+        }
+        Err(errors) => Err(errors.to_string()),
+    };
+    match &result {
+        Ok(()) => tracing::info!("the new configuration is in force"),
+        Err(error) => tracing::error!(%error, "the new configuration is refused, the old one stays"),
+    }
+    telemetry::reloaded(if result.is_ok() { "ok" } else { "refused" });
+    *state.runtime.reload_error.lock() = result.err();
+}
+
+fn tell_of_restart(old: &Config, new: &Config) {
+    let (old, new) = (&old.server, &new.server);
+    if (old.host, old.port, &old.data_dir) != (new.host, new.port, &new.data_dir) {
+        tracing::warn!("server.host, server.port and server.data_dir take effect after a restart");
+    }
 }

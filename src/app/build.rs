@@ -1,7 +1,7 @@
 //! Builds the parts once, and the part that a reload replaces as often as needed.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -16,6 +16,7 @@ use crate::conversation::Conversations;
 use crate::ids::ProviderId;
 use crate::inference::InferenceError;
 use crate::inference::classifier::Classifier;
+use crate::inference::generator::EngineSettings;
 use crate::inference::tier_model::TierModel;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Health};
@@ -24,6 +25,7 @@ use crate::providers::http::{ClientError, HttpClient, HttpProvider};
 use crate::providers::{Provider, ProviderKind};
 use crate::state::{AppState, ProviderEntry, Runtime, Snapshot};
 use crate::store::StoreError;
+use crate::pull;
 
 /// What the configuration file does not say.
 #[derive(Clone, Debug)]
@@ -64,11 +66,11 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
     );
     let (classifier, ledger) = tokio::join!(classifier, ledger);
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
-    let embedded = embedded_model_path(&config).map(|path| Arc::new(EmbeddedProvider::new(&path)));
+    let embedded = embedded_model_path(&config).map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
     let runtime = Arc::new(Runtime {
         ledger: ledger?,
         health: Health::default(),
-        buckets: Buckets::new(&config.limits, config.budget.timezone.clone()),
+        buckets: Buckets::new(&config.limits, &config.budget.timezone),
         classifier,
         conversations: Conversations::new(config.routing.sticky_ttl),
         embedded,
@@ -76,6 +78,7 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
         reload_error: Mutex::default(),
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
+        assembling: Mutex::default(),
         turn: AtomicU64::new(0),
         clock: start.clock,
     });
@@ -93,25 +96,29 @@ fn embedded_model_path(config: &Config) -> Option<PathBuf> {
         .models()
         .iter()
         .find(|model| model.provider == provider.id && model.active)?;
-    Some(model_file(&config.server.data_dir, &model.upstream))
-}
-
-/// The file of a downloaded local model.
-pub(super) fn model_file(data_dir: &Path, name: &str) -> PathBuf {
-    data_dir.join("models").join(format!("{name}.gguf"))
+    Some(pull::models_dir(&config.server.data_dir).join(format!("{}.gguf", model.upstream)))
 }
 
 /// Puts a new configuration in force. Requests under way keep the old one.
 pub fn reload(state: &AppState, config: Config) -> Result<(), StartError> {
-    state.runtime.ledger.set_settings(config.budget.clone());
-    state.runtime.buckets.reload(&config.limits);
+    let _one_at_a_time = state.runtime.assembling.lock();
     let snapshot = snapshot(config, &state.runtime)?;
+    state.runtime.ledger.set_settings(snapshot.config.budget.clone());
+    state.runtime.buckets.reload(&snapshot.config.limits, &snapshot.config.budget.timezone);
+    state.snapshot.store(Arc::new(snapshot));
+    Ok(())
+}
+
+/// Builds the snapshot again, after local models were found or lost.
+pub(super) fn refresh(state: &AppState) -> Result<(), StartError> {
+    let _one_at_a_time = state.runtime.assembling.lock();
+    let snapshot = snapshot(state.current().config.clone(), &state.runtime)?;
     state.snapshot.store(Arc::new(snapshot));
     Ok(())
 }
 
 /// The immutable part, from the configuration and what was discovered.
-pub(super) fn snapshot(config: Config, runtime: &Runtime) -> Result<Snapshot, StartError> {
+fn snapshot(config: Config, runtime: &Runtime) -> Result<Snapshot, StartError> {
     let network = &config.network;
     let client = HttpClient::new(network.proxy.as_ref(), network.ca_file.as_deref())?;
     let mut providers: HashMap<ProviderId, ProviderEntry> = HashMap::new();
@@ -122,13 +129,13 @@ pub(super) fn snapshot(config: Config, runtime: &Runtime) -> Result<Snapshot, St
                 None => continue,
             },
             ProviderKind::OpenAi | ProviderKind::Anthropic | ProviderKind::Ollama => {
-                Arc::new(HttpProvider::new(settings.clone(), &client)?)
+                Arc::new(HttpProvider::new(settings, &client)?)
             }
         };
         let entry = ProviderEntry { settings: settings.clone(), transport };
         providers.insert(settings.id.clone(), entry);
     }
     let found = runtime.discovered.lock().values().flatten().cloned().collect();
-    let catalog = config.catalog.clone().with_models(found);
+    let catalog = config.catalog.with_models(found);
     Ok(Snapshot { config, catalog, providers })
 }

@@ -1,6 +1,6 @@
 //! `edge-router serve`: listen, fetch the small model where nothing else can answer, drain on a signal.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Serve {
     config: ConfigArg,
     /// Address to listen on (any but a loopback address requires server.master_key)
     #[arg(long)]
-    host: Option<IpAddr>,
+    host: Option<String>,
     /// Port to listen on
     #[arg(long)]
     port: Option<u16>,
@@ -34,7 +34,7 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Result<(), CliError> {
-        telemetry::init_logs();
+        telemetry::setup("info", telemetry::LogFormat::Text);
         let source = ConfigSource {
             path: self.config.config.clone(),
             overrides: Overrides { host: self.host, port: self.port },

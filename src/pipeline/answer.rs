@@ -1,5 +1,6 @@
 //! Steps 8 to 10: reserve, call, relay; plan again without what failed.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use tokio::time::Instant;
 
 use super::decide::Decision;
 use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
-use crate::chat::Dialect;
 use crate::conversation::Memory;
 use crate::dispatch::{self, Desk, Dispatched, Halt, Order, Tries};
 use crate::ids::ModelId;
@@ -18,7 +18,8 @@ use crate::ledger::RequestRecord;
 use crate::providers::ReplyBody;
 use crate::relay::{self, Closing, KEEPALIVE, StreamJob};
 use crate::state::AppState;
-use crate::wire::{self, StreamRelay};
+use crate::telemetry;
+use crate::wire::StreamRelay;
 
 /// Answers through `tell`; a receiver that is gone cancels everything.
 pub(super) async fn run(
@@ -69,20 +70,24 @@ async fn answer(app: &AppState, decision: &Decision, tries: &mut Tries) -> Resul
         deadline: decision.context.deadline,
         max_fallbacks: snapshot.config.routing.max_fallbacks,
     };
-    let mut plan = decision.plan.clone();
-    while !plan.candidates.is_empty() {
-        match dispatch::run(desk, &order, &plan.candidates, tries).await {
+    let mut queue = VecDeque::from(decision.plan.candidates.clone());
+    let mut last_resort = false;
+    loop {
+        match dispatch::run(desk, &order, &mut queue, tries).await {
             Ok(done) => {
                 if let Some(reply) = relay(app, decision, tries, done).await {
                     return Ok(reply);
                 }
             }
-            Err(Halt::Exhausted) => {}
+            Err(Halt::Exhausted) if last_resort => break,
+            Err(Halt::Exhausted) => {
+                last_resort = true;
+                queue.extend(decision.plan.last_resort(tries.gave_out()).iter().cloned());
+            }
             Err(halt) => return Err(failure::halted(halt, tries)),
         }
-        plan = decision.plan_again(runtime, tries);
     }
-    Err(failure::nothing_left(decision, &plan, tries))
+    Err(failure::nothing_left(decision, tries))
 }
 
 /// Hands the answer on. `None`: it could not be read, and nothing has reached the client.
@@ -124,12 +129,19 @@ async fn relay(
             }
         };
         closing.first_byte();
-        let (body, closed) = relay::finish_whole(closing, &answer, request).await;
+        let (body, closed) = relay::finish_whole(closing, answer, request).await;
         meta.cost = Some(closed.cost);
         meta.budget_remaining = app.runtime.ledger.recent_headroom().remaining();
         return Some(Reply { meta, body: ReplyContent::Whole(body) });
     }
-    let relay = StreamRelay::new(reply.dialect, request, closing.id().as_str(), closing.created());
+    let (id, name) = (closing.id().as_str(), model.id.as_str());
+    let relay = match &reply.body {
+        ReplyBody::Events(_) => StreamRelay::for_events(request, id, name),
+        ReplyBody::Bytes(_) | ReplyBody::Whole(_) => {
+            StreamRelay::new(reply.dialect, request, id, name)
+        }
+    };
+    let relay = relay.created_at(closing.created());
     let (sender, receiver) = relay::channel();
     let deadline = Instant::from_std(decision.context.deadline);
     let job = StreamJob { closing, relay, body: reply.body, deadline };
@@ -193,40 +205,46 @@ async fn record_failure(app: &AppState, decision: &Decision, tries: &Tries, erro
     record.error = Some(error.code().to_owned());
     record.status = error.status();
     record.reason = error.to_string();
-    crate::telemetry::request_finished(&record);
+    telemetry::request_finished(&relay::finished(&record));
     app.runtime.ledger.record(record).await;
 }
 
 /// A stream that keeps the client waiting until the answer has begun, and then goes on as it.
 pub(super) fn late_stream(
     told: oneshot::Receiver<Result<Reply, ChatError>>,
-    dialect: Dialect,
+    relay: StreamRelay,
 ) -> BoxStream<'static, Bytes> {
     enum Wait {
         Silent(oneshot::Receiver<Result<Reply, ChatError>>),
         Streaming(BoxStream<'static, Bytes>),
         Over,
     }
-    futures_util::stream::unfold(Wait::Silent(told), move |state| async move {
-        match state {
+    let state = (Wait::Silent(told), relay);
+    futures_util::stream::unfold(state, |(wait, mut relay)| async move {
+        let mut out = Vec::new();
+        let next = match wait {
             Wait::Silent(mut told) => match tokio::time::timeout(KEEPALIVE, &mut told).await {
-                Err(_) => Some((wire::keepalive(dialect), Wait::Silent(told))),
+                Err(_) => {
+                    relay.keepalive(&mut out);
+                    Wait::Silent(told)
+                }
                 Ok(Ok(Ok(Reply { body: ReplyContent::Stream(mut stream), .. }))) => {
                     let first = stream.next().await?;
-                    Some((first, Wait::Streaming(stream)))
+                    return Some((first, (Wait::Streaming(stream), relay)));
                 }
-                Ok(Ok(Ok(Reply { body: ReplyContent::Whole(_), .. })) | Err(_)) => {
-                    Some((wire::stream_error(dialect, &failure::internal().body()), Wait::Over))
-                }
-                Ok(Ok(Err(error))) => {
-                    Some((wire::stream_error(dialect, &error.body()), Wait::Over))
+                Ok(told) => {
+                    let error = told.ok().and_then(Result::err).unwrap_or_else(failure::internal);
+                    relay.fail(&error.event(), &mut out);
+                    Wait::Over
                 }
             },
             Wait::Streaming(mut stream) => {
-                stream.next().await.map(|bytes| (bytes, Wait::Streaming(stream)))
+                let bytes = stream.next().await?;
+                return Some((bytes, (Wait::Streaming(stream), relay)));
             }
-            Wait::Over => None,
-        }
+            Wait::Over => return None,
+        };
+        Some((Bytes::from(out), (next, relay)))
     })
     .boxed()
 }

@@ -8,10 +8,9 @@ use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Model, Resolution, Target, Tier};
 use crate::chat::ChatRequest;
 use crate::conversation::{self, Memory};
-use crate::dispatch::Tries;
 use crate::ledger::Headroom;
 use crate::limits::Down;
-use crate::money::NanoUsd;
+use crate::providers::ProviderSettings;
 use crate::state::{AppState, Runtime};
 use crate::strategy::estimate::{self, PromptTokens};
 use crate::strategy::{self, Facts, Plan, Question, Spread, UnknownModel, Wanted};
@@ -76,7 +75,7 @@ pub(super) async fn decide(
         spread,
         plan: Plan::default(),
     };
-    decision.plan = decision.plan_again(runtime, &Tries::default());
+    decision.plan = decision.choose(runtime);
     decision
 }
 
@@ -138,7 +137,7 @@ async fn classify(runtime: &Runtime, context: &RequestContext, text: &str) -> Ve
     match runtime.classifier.classify(text).await {
         Ok(scores) => analyze::decide(&scores, loss),
         Err(error) => {
-            telemetry::classifier_degraded(&error);
+            telemetry::classifier_degraded((&error).into());
             Verdict { source: Source::Heuristic, ..analyze::decide(&analyze::heuristic(text), loss) }
         }
     }
@@ -164,18 +163,9 @@ impl Decision {
         }
     }
 
-    /// The plan as of now, without what was tried and, after a refused reservation, without what
-    /// costs money.
-    pub(super) fn plan_again(&self, runtime: &Runtime, tries: &Tries) -> Plan {
+    fn choose(&self, runtime: &Runtime) -> Plan {
         let snapshot = &self.context.snapshot;
-        let exhausted;
-        let headroom = if tries.budget.is_some() {
-            exhausted = exhaust(&self.headroom);
-            &exhausted
-        } else {
-            self.headroom.as_ref()
-        };
-        let facts = |model: &Model| self.facts(runtime, tries, model);
+        let facts = |model: &Model| self.facts(runtime, model);
         strategy::plan(&Question {
             now: self.context.received_at,
             tier: self.verdict.tier,
@@ -195,7 +185,7 @@ impl Decision {
             prompt: self.prompt,
             client_cap: self.request.max_output_tokens,
             default_output_tokens: snapshot.config.budget.default_output_tokens,
-            headroom,
+            headroom: &self.headroom,
             when_exhausted: snapshot.config.budget.when_exhausted,
             routing: &snapshot.config.routing,
             pinned: self.memory.as_ref().and_then(|memory| {
@@ -204,11 +194,11 @@ impl Decision {
         })
     }
 
-    fn facts(&self, runtime: &Runtime, tries: &Tries, model: &Model) -> Facts {
+    fn facts(&self, runtime: &Runtime, model: &Model) -> Facts {
         let snapshot = &self.context.snapshot;
         let Some(entry) = snapshot.providers.get(&model.provider) else { return Facts::default() };
         let now = runtime.clock.instant();
-        let (down, limited) = match self.obstacle(runtime, tries, model, entry.settings.api_keys.len()) {
+        let (down, limited) = match self.obstacle(runtime, model, &entry.settings) {
             Some(down) => (Some((down.why, down.retry_after)), down.limited),
             None => (None, false),
         };
@@ -217,29 +207,28 @@ impl Decision {
             allowed: true,
             down,
             limited,
-            quota_left: Some(runtime.buckets.remaining(model, runtime.clock.now())),
+            quota_left: runtime.buckets.remaining(model, runtime.clock.now()),
             cached_tokens: self.memory.as_ref().map_or(0, |memory| memory.cached(&model.id, now)),
             ..Facts::default()
         }
     }
 
     /// Why a model cannot be called now.
-    fn obstacle(&self, runtime: &Runtime, tries: &Tries, model: &Model, keys: usize) -> Option<Down> {
-        if tries.tried.contains(&model.id) {
-            let why = "it was tried for this request already".to_owned();
+    fn obstacle(
+        &self,
+        runtime: &Runtime,
+        model: &Model,
+        provider: &ProviderSettings,
+    ) -> Option<Down> {
+        if let Some(why) = runtime.engine_down(provider) {
             return Some(Down { why, retry_after: None, limited: false });
         }
-        if let Some(engine) = runtime.embedded.as_ref().filter(|it| it.serves(&model.provider))
-            && let Some(why) = engine.why_not_ready()
-        {
-            return Some(Down { why, retry_after: None, limited: false });
-        }
+        let keys = provider.api_keys.len();
         if let Some(down) = runtime.health.status(model, keys, runtime.clock.instant()) {
             return Some(down);
         }
         let tokens = u64::from(self.prompt.ceiling);
-        let full = runtime.buckets.status(model, tokens, runtime.clock.now())?;
-        Some(Down { why: full.to_string(), retry_after: full.retry_after, limited: true })
+        runtime.buckets.status(model, tokens, runtime.clock.now()).map(Down::from)
     }
 
     /// What the headers say when the answer has to be announced before it is known.
@@ -254,15 +243,4 @@ impl Decision {
             cost: None,
         }
     }
-}
-
-fn exhaust(headroom: &Headroom) -> Headroom {
-    let mut headroom = headroom.clone();
-    for window in [&mut headroom.daily, &mut headroom.monthly] {
-        if let Some(limit) = window.limit {
-            window.spent = limit;
-            window.reserved = NanoUsd::ZERO;
-        }
-    }
-    headroom
 }

@@ -7,7 +7,7 @@ use super::decide::Decision;
 use crate::dispatch::{Halt, Tries};
 use crate::ledger::BudgetError;
 use crate::providers::ProviderErrorKind;
-use crate::strategy::{Empty, Plan};
+use crate::strategy::Empty;
 
 /// What a client is told to wait when nothing better is known.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
 }
 
 /// No plan has a candidate left.
-pub(super) fn nothing_left(decision: &Decision, plan: &Plan, tries: &Tries) -> ChatError {
+pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
     if let Some((_, error)) = &tries.overflow {
         return ChatError::Upstream {
             status: error.status.unwrap_or(400),
@@ -62,52 +62,52 @@ pub(super) fn nothing_left(decision: &Decision, plan: &Plan, tries: &Tries) -> C
             message: format!("{refused} No free model can serve this request."),
             resets_at: refused.resets_at(),
         },
-        None => from_plan(decision, plan.why_empty()),
+        None => from_plan(decision, decision.plan.why_empty()),
     }
 }
 
 fn all_failed(tries: &Tries) -> ChatError {
     let attempts = tries.attempts.clone();
     let all = |kind: ProviderErrorKind| tries.kinds.iter().all(|one| *one == kind);
-    let list = attempts
-        .iter()
-        .map(|attempt| format!("{}: {}", attempt.model_id, attempt.reason))
-        .collect::<Vec<_>>()
-        .join("; ");
     if all(ProviderErrorKind::RateLimited) {
         let retry_after = tries.retry_after.unwrap_or(DEFAULT_RETRY);
         return ChatError::RateLimited {
-            message: format!("Every model that could serve is rate limited. {list}"),
+            message: "Every model that could serve is rate limited".into(),
             retry_after,
             attempts,
         };
     }
     if all(ProviderErrorKind::Timeout) {
         return ChatError::UpstreamTimeout {
-            message: format!("No model began to answer in time. {list}"),
+            message: "No model began to answer in time".into(),
             attempts,
         };
     }
-    ChatError::AllBackendsFailed { message: format!("Every model that could serve failed. {list}"), attempts }
+    ChatError::AllBackendsFailed { message: "Every model that could serve failed".into(), attempts }
 }
 
 fn from_plan(decision: &Decision, empty: Empty) -> ChatError {
+    let message = empty.to_string();
     match empty {
-        Empty::Unsupported { message } => ChatError::UnsupportedCapability { message },
-        Empty::TooLong { window } => ChatError::ContextLengthExceeded {
+        Empty::NotAllowed => ChatError::ModelNotAllowed { message },
+        Empty::Unsupported { .. } => ChatError::UnsupportedCapability { message },
+        Empty::TooLong { window, .. } => ChatError::ContextLengthExceeded {
             window,
             tokens: u64::from(decision.prompt.likely).max(window + 1),
         },
-        Empty::Budget { message, resets_at } => ChatError::BudgetExceeded { message, resets_at },
-        Empty::NotAllowed { message } => ChatError::ModelNotAllowed { message },
-        Empty::Down { message, retry_after, limited: true } => ChatError::RateLimited {
+        Empty::Budget(shortfall) => {
+            ChatError::BudgetExceeded { message, resets_at: shortfall.resets_at }
+        }
+        Empty::Limited { retry_after, .. } => ChatError::RateLimited {
             message,
             retry_after: retry_after.unwrap_or(DEFAULT_RETRY),
             attempts: Vec::new(),
         },
-        Empty::Down { message, retry_after, limited: false } => {
+        Empty::Down { retry_after, .. } => {
             ChatError::NoBackend { message, retry_after: retry_after.unwrap_or(DEFAULT_RETRY) }
         }
-        Empty::NoModel { message } => ChatError::NoBackend { message, retry_after: DEFAULT_RETRY },
+        Empty::NothingConfigured | Empty::PriceUnknown | Empty::TooWeak { .. } => {
+            ChatError::NoBackend { message, retry_after: Duration::from_secs(30) }
+        }
     }
 }

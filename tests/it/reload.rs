@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::openai::one_provider;
-use crate::support::{TestRouter, Upstream};
+use crate::support::{TestRouter, Upstream, nothing};
 
 async fn until(router: &TestRouter, mut done: impl AsyncFnMut(&TestRouter) -> bool) {
     for _ in 0..200 {
@@ -23,7 +23,9 @@ async fn a_saved_file_takes_effect_and_an_invalid_one_is_refused_and_shown() {
     let router = TestRouter::start(&one_provider(&upstream)).await;
     let path = router.dir.path().join("edge-router.toml");
     let good = std::fs::read_to_string(&path).unwrap();
-    let _watch = edge_router::app::watch_config(&router.state, |_| None);
+    let environment = nothing(router.dir.path());
+    let _watch =
+        edge_router::app::watch_config(&router.state, router.source.clone(), environment).unwrap();
 
     std::fs::write(&path, good.replace("id = \"up/solid\"", "id = \"up/renamed\"")).unwrap();
     until(&router, async |router| router.get("/v1/models/up/renamed").await.status() == 200).await;

@@ -3,5 +3,5 @@
 mod router;
 mod upstream;
 
-pub use router::{TestRouter, sse_events};
-pub use upstream::{Received, Script, Upstream};
+pub use router::{TestRouter, nothing, sse_events};
+pub use upstream::{Script, Upstream};

@@ -1,12 +1,11 @@
 //! A whole router in this process, built from a configuration text.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use edge_router::app::{self, AppState, Start};
 use edge_router::clock::{Clock, SystemClock};
-use edge_router::config::{self, ConfigSource};
+use edge_router::config::{self, ConfigSource, Environment};
 use edge_router::server;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ pub struct TestRouter {
     pub state: AppState,
     /// Holds configuration and data.
     pub dir: tempfile::TempDir,
+    pub source: ConfigSource,
     stop: CancellationToken,
     task: Option<tokio::task::JoinHandle<()>>,
 }
@@ -40,8 +40,7 @@ impl TestRouter {
         let text = format!("{server}[catalog]\nbuiltin = false\n{toml}");
         std::fs::write(&path, text).unwrap();
         let source = ConfigSource { path: Some(path), ..ConfigSource::default() };
-        let env: HashMap<String, String> = HashMap::new();
-        let config = config::load(&source, &|name: &str| env.get(name).cloned())
+        let config = config::load(&source, &nothing(dir.path()))
             .unwrap_or_else(|errors| panic!("{errors}"));
         let state = app::build(config, Start { clock, models_dir: None }).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,7 +51,7 @@ impl TestRouter {
             async move { server::serve(listener, state, stop).await.unwrap() }
         });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { base, http, state, dir, stop, task: Some(task) }
+        Self { base, http, state, dir, source, stop, task: Some(task) }
     }
 
     /// Stops as SIGTERM does, to the end of the drain. Gives the data back.
@@ -80,6 +79,11 @@ impl TestRouter {
     pub async fn budget(&self) -> Value {
         self.get("/v1/budget").await.json().await.unwrap()
     }
+}
+
+/// An environment without variables.
+pub fn nothing(dir: &std::path::Path) -> Environment {
+    Environment::new(dir, Vec::<(String, String)>::new())
 }
 
 /// The `data:` payloads of a stream, and its comment lines with the colon.

@@ -1,0 +1,97 @@
+//! The outermost layer: what every answer gets, whatever happens inside. Names the request, turns
+//! foreign pages and panics into failures, renders failures, and counts.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response as HttpResponse};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+
+use super::error::{Failure, Protocol, finish};
+use super::{guard, routes};
+use crate::ids::RequestId;
+use crate::ledger::Headroom;
+use crate::money::NanoUsd;
+use crate::state::AppState;
+use crate::telemetry;
+
+/// The moment a request came, and its name from then on. The name is always ours: it is the key of
+/// the ledger's record, so a client may not choose it.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) id: RequestId,
+    pub(super) at: Instant,
+    pub(super) wall: Timestamp,
+}
+
+impl Arrival {
+    fn now(state: &AppState) -> Self {
+        let clock = &state.runtime.clock;
+        Self { id: RequestId::fresh(), at: clock.instant(), wall: clock.now() }
+    }
+}
+
+impl FromRequestParts<AppState> for Arrival {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        std::future::ready(()).await;
+        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self::now(state)))
+    }
+}
+
+/// Runs the request inside everything that no handler should have to think of.
+pub(super) async fn observe(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let arrival = Arrival::now(&state);
+    let protocol = Protocol::of_path(request.uri().path());
+    let route = routes::canonical(request.extensions().get::<MatchedPath>());
+    let method = request.method().clone();
+    request.extensions_mut().insert(arrival.clone());
+    let in_flight = telemetry::in_flight();
+    let answer = match guard::check(&state, &request) {
+        Ok(()) => AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_panic| Failure::internal().into_response()),
+        Err(refused) => refused.into_response(),
+    };
+    drop(in_flight);
+    let mut answer = finish(answer, protocol, &arrival.id);
+    add_headers(&mut answer, &arrival.id, &state);
+    let elapsed = state.runtime.clock.instant().saturating_duration_since(arrival.at);
+    telemetry::http_answered(route, &method, answer.status(), elapsed);
+    answer
+}
+
+fn add_headers<B>(answer: &mut HttpResponse<B>, id: &RequestId, state: &AppState) {
+    let headers = answer.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert("x-request-id", id);
+    }
+    if !headers.contains_key("x-edge-budget-remaining-usd")
+        && let Some(left) = remaining(&state.runtime.ledger.recent_headroom())
+        && let Ok(left) = HeaderValue::from_str(&left.to_string())
+    {
+        headers.insert("x-edge-budget-remaining-usd", left);
+    }
+}
+
+/// What may still be spent: the tighter of the two windows; `None` where no limit is set.
+pub(super) fn remaining(headroom: &Headroom) -> Option<NanoUsd> {
+    match (headroom.daily.remaining(), headroom.monthly.remaining()) {
+        (Some(day), Some(month)) => Some(day.min(month)),
+        (day, month) => day.or(month),
+    }
+}
