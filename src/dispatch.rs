@@ -250,7 +250,7 @@ async fn call_with_keys(
             Err(error) => error,
         };
         desk.health.report(model, slot, error.outcome(), now);
-        telemetry::fallback(model.id.as_str(), error.kind.into());
+        telemetry::attempt_failed(&model.id, error.kind);
         tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
         let advice = error.kind.advice();
         if advice == Advice::Stop {

@@ -2,6 +2,7 @@
 //! A provider is transport, credentials and limits; what the bytes mean is `wire`'s. It knows no
 //! tiers, prices or budgets, and never decides whether to try again: it only advises.
 
+pub mod embedded;
 pub mod http;
 pub mod ollama;
 

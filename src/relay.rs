@@ -4,7 +4,7 @@
 
 mod closing;
 
-pub use closing::{Closed, Closing, finished};
+pub use closing::{Closed, Closing};
 
 use std::time::Duration;
 

@@ -103,9 +103,13 @@ impl Runtime {
             return None;
         }
         match self.embedded.as_ref().map(|engine| engine.ready()) {
-            Some(Readiness::Ready) => None,
-            Some(other) => Some(other.to_string()),
-            None => Some("there is no embedded model".to_owned()),
+            Some(Readiness::Ready(_)) => None,
+            Some(Readiness::Loading) => Some("the embedded model is still loading".to_owned()),
+            Some(Readiness::Failed(why)) => Some(format!("the embedded model does not load: {why}")),
+            Some(Readiness::Missing) | None => Some(
+                "the embedded model is not there; `edge-router models pull smollm2-135m` fetches it"
+                    .to_owned(),
+            ),
         }
     }
 }

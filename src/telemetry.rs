@@ -15,7 +15,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::chat::Usage;
+use crate::catalog::Tier;
+use crate::ids::ModelId;
+use crate::ledger::RequestRecord;
 use crate::money::NanoUsd;
 
 pub const HTTP_REQUESTS: &str = "edge_router_http_requests_total";
@@ -28,6 +30,7 @@ pub const TOKENS: &str = "edge_router_tokens_total";
 pub const COST: &str = "edge_router_cost_nano_usd_total";
 pub const ESTIMATED: &str = "edge_router_usage_estimated_total";
 pub const FALLBACKS: &str = "edge_router_fallbacks_total";
+pub const ATTEMPTS_FAILED: &str = "edge_router_attempts_failed_total";
 pub const CLASSIFIER_DEGRADED: &str = "edge_router_classifier_degraded_total";
 pub const CLASSIFIER_SECONDS: &str = "edge_router_classifier_seconds";
 pub const RELOADS: &str = "edge_router_config_reloads_total";
@@ -64,6 +67,12 @@ pub fn setup(level: &str, format: LogFormat) {
     };
     log_panics_without_their_text();
     recorder();
+}
+
+/// [`setup`] as the environment wants it: `RUST_LOG` is the filter, `EDGE_ROUTER_LOG=json` the format.
+pub fn init_logs() {
+    let format = std::env::var("EDGE_ROUTER_LOG").ok().and_then(|name| name.parse().ok());
+    setup("info", format.unwrap_or_default());
 }
 
 /// A panic's text may quote what it choked on, a prompt for example: only the place is logged.
@@ -103,7 +112,8 @@ fn describe() {
     describe_counter!(TOKENS, "Tokens by model and kind; the kinds do not overlap");
     describe_counter!(COST, "Settled cost in 1e-9 USD, by model");
     describe_counter!(ESTIMATED, "Requests whose provider reported no usage, by model");
-    describe_counter!(FALLBACKS, "Calls that failed and were followed by another target");
+    describe_counter!(FALLBACKS, "Targets that failed before the model that answered");
+    describe_counter!(ATTEMPTS_FAILED, "Failed calls by model and kind of failure");
     describe_counter!(CLASSIFIER_DEGRADED, "Verdicts by rules, because the model was late or busy");
     describe_histogram!(CLASSIFIER_SECONDS, Unit::Seconds, "Time to a verdict of the model");
     describe_counter!(RELOADS, "Configuration reloads by result");
@@ -154,36 +164,20 @@ impl Drop for InFlight {
     }
 }
 
-/// A request for a model at its end.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
-    /// Catalogue id of the model that answered; `None` if none did.
-    pub model: Option<&'a str>,
-    pub tier: Option<&'static str>,
-    /// Where the tier came from.
-    pub source: Option<&'static str>,
-    /// `ok`, or the error's code.
-    pub outcome: &'static str,
-    pub elapsed: Duration,
-    pub first_byte: Option<Duration>,
-    pub usage: Usage,
-    /// The usage was counted from the text.
-    pub estimated: bool,
-    pub cost: NanoUsd,
-}
-
 /// Counts a finished request, its tokens and its cost.
-pub fn request_finished(finished: &Finished<'_>) {
-    let model = finished.model.unwrap_or("none").to_owned();
-    let (tier, source) = (finished.tier.unwrap_or("none"), finished.source.unwrap_or("none"));
+pub fn request_finished(record: &RequestRecord) {
+    let model = record.model.as_ref().map_or("none", ModelId::as_str).to_owned();
+    let tier = record.tier.map_or("none", Tier::as_str);
+    let source: &'static str = record.tier_source.map_or("none", Into::into);
+    let outcome = record.error.clone().unwrap_or_else(|| "ok".to_owned());
     counter!(REQUESTS, "model" => model.clone(), "tier" => tier, "source" => source,
-        "outcome" => finished.outcome)
+        "outcome" => outcome)
     .increment(1);
-    histogram!(REQUEST_SECONDS, "model" => model.clone()).record(finished.elapsed);
-    if let Some(first_byte) = finished.first_byte {
+    histogram!(REQUEST_SECONDS, "model" => model.clone()).record(record.elapsed);
+    if let Some(first_byte) = record.first_byte {
         histogram!(FIRST_BYTE_SECONDS, "model" => model.clone()).record(first_byte);
     }
-    let usage = &finished.usage;
+    let usage = &record.usage;
     let kinds = [
         ("input", usage.input),
         ("cache_read", usage.cache_read),
@@ -196,19 +190,27 @@ pub fn request_finished(finished: &Finished<'_>) {
             counter!(TOKENS, "model" => model.clone(), "kind" => kind).increment(tokens);
         }
     }
-    if finished.estimated {
+    if record.estimated {
         counter!(ESTIMATED, "model" => model.clone()).increment(1);
     }
-    counter!(COST, "model" => model).increment(u64::try_from(finished.cost.0).unwrap_or(0));
+    if record.fallback_index > 0 {
+        counter!(FALLBACKS, "model" => model.clone()).increment(u64::from(record.fallback_index));
+    }
+    counter!(COST, "model" => model).increment(u64::try_from(record.cost.0).unwrap_or(0));
 }
 
-/// A call to `model` failed for `reason` (a provider error's kind) and another target is tried.
-pub fn fallback(model: &str, reason: &'static str) {
-    counter!(FALLBACKS, "model" => model.to_owned(), "reason" => reason).increment(1);
+/// A call to `model` failed for `reason` (a provider error's kind).
+pub fn attempt_failed(model: &ModelId, reason: impl Into<&'static str>) {
+    let reason: &'static str = reason.into();
+    counter!(ATTEMPTS_FAILED, "model" => model.to_string(), "reason" => reason).increment(1);
 }
 
-/// The rules judged instead of the model, for `reason` (`saturated`, `deadline`, ...).
-pub fn classifier_degraded(reason: &'static str) {
+/// The rules judged instead of the model, because of `error`.
+pub fn classifier_degraded<'a, E>(error: &'a E)
+where
+    &'a E: Into<&'static str>,
+{
+    let reason: &'static str = error.into();
     counter!(CLASSIFIER_DEGRADED, "reason" => reason).increment(1);
 }
 

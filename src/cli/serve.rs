@@ -9,12 +9,17 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::models::Bar;
 use super::{CliError, ConfigArg, output};
 use crate::app::{self, AppState, Start};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigSource, Environment, Overrides};
 use crate::providers::ProviderKind;
+use crate::providers::embedded::Readiness;
 use crate::{pull, server, telemetry};
+
+/// What is fetched where nothing else can answer.
+const DEFAULT_MODEL: &str = "smollm2-135m";
 
 /// How often the start looks whether a backend has become ready.
 const READY_POLL: Duration = Duration::from_millis(50);
@@ -94,13 +99,13 @@ async fn announce(state: AppState, address: SocketAddr) {
 async fn fetch_if_needed(state: &AppState) -> anyhow::Result<()> {
     app::first_discovery(state).await;
     let Some(engine) = state.runtime.embedded.clone() else { return Ok(()) };
-    if engine.is_present() || app::has_other_backend(state) {
+    if engine.path().is_file() || app::has_other_backend(state) {
         return Ok(());
     }
     let data_dir = state.current().config.server.data_dir.clone();
     output::error("No provider key, no Ollama, no configured model: fetching the small embedded model (92 MB, once).");
-    tokio::task::spawn_blocking(move || pull::ensure(pull::DEFAULT_MODEL, &data_dir, pull::Progress::Terminal))
-        .await??;
+    let fetch = move || pull::ensure(DEFAULT_MODEL, &data_dir, &Bar::new(DEFAULT_MODEL));
+    tokio::task::spawn_blocking(fetch).await??;
     engine.load();
     Ok(())
 }
@@ -117,7 +122,11 @@ fn backends(state: &AppState) -> String {
     let found = state.runtime.discovered.lock();
     names.extend(found.iter().map(|(id, models)| format!("{id} ({} models)", models.len())));
     drop(found);
-    if state.runtime.embedded.as_ref().is_some_and(|engine| engine.is_ready()) {
+    if state
+        .runtime
+        .embedded
+        .as_ref()
+        .is_some_and(|engine| matches!(engine.ready(), Readiness::Ready(_))) {
         names.push("the embedded model".to_owned());
     }
     if names.is_empty() { "no backend".to_owned() } else { names.join(", ") }

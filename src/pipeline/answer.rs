@@ -205,7 +205,7 @@ async fn record_failure(app: &AppState, decision: &Decision, tries: &Tries, erro
     record.error = Some(error.code().to_owned());
     record.status = error.status();
     record.reason = error.to_string();
-    telemetry::request_finished(&relay::finished(&record));
+    telemetry::request_finished(&record);
     app.runtime.ledger.record(record).await;
 }
 

@@ -137,7 +137,7 @@ async fn classify(runtime: &Runtime, context: &RequestContext, text: &str) -> Ve
     match runtime.classifier.classify(text).await {
         Ok(scores) => analyze::decide(&scores, loss),
         Err(error) => {
-            telemetry::classifier_degraded((&error).into());
+            telemetry::classifier_degraded(&error);
             Verdict { source: Source::Heuristic, ..analyze::decide(&analyze::heuristic(text), loss) }
         }
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Model, Tier};
+use crate::catalog::Model;
 use crate::chat::Usage;
 use crate::dispatch::Attempt;
-use crate::ids::{ModelId, RequestId};
+use crate::ids::RequestId;
 use crate::ledger::{RequestRecord, Reservation};
 use crate::limits::Pass;
 use crate::money::NanoUsd;
@@ -119,7 +119,7 @@ impl Closing {
             runtime.buckets.correct(pass, tokens);
         }
         let proxy = proxy(&record, &candidate, &attempts);
-        telemetry::request_finished(&finished(&record));
+        telemetry::request_finished(&record);
         match reservation {
             Some(reservation) => {
                 if let Err(error) = reservation.settle(record).await {
@@ -166,20 +166,5 @@ impl Closing {
             output: output_bytes.div_ceil(BYTES_PER_TOKEN),
             ..Usage::default()
         }
-    }
-}
-
-/// The figures of a record that are counted.
-pub fn finished(record: &RequestRecord) -> telemetry::Finished<'_> {
-    telemetry::Finished {
-        model: record.model.as_ref().map(ModelId::as_str),
-        tier: record.tier.map(Tier::as_str),
-        source: record.tier_source.map(Into::into),
-        outcome: if record.error.is_none() { "ok" } else { "failed" },
-        elapsed: record.elapsed,
-        first_byte: record.first_byte,
-        usage: record.usage,
-        estimated: record.estimated,
-        cost: record.cost,
     }
 }

@@ -40,9 +40,8 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
     let admitted = match access(template) {
         Access::Open => Ok(()),
         Access::Key => identify(&state, request.headers(), request.extensions()).map(drop),
-        Access::Admin => {
-            identify(&state, request.headers(), request.extensions()).and_then(admin_only)
-        }
+        Access::Admin => identify(&state, request.headers(), request.extensions())
+            .and_then(|caller| admin_only(&caller)),
     };
     match admitted {
         Ok(()) => next.run(request).await,
@@ -50,7 +49,7 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
     }
 }
 
-fn admin_only(caller: Caller) -> Result<(), AuthError> {
+fn admin_only(caller: &Caller) -> Result<(), AuthError> {
     if caller.admin { Ok(()) } else { Err(AuthError::NotAdmin) }
 }
 

@@ -95,3 +95,31 @@ pub(super) fn remaining(headroom: &Headroom) -> Option<NanoUsd> {
         (day, month) => day.or(month),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Window;
+
+    fn window(limit: Option<i64>, spent: i64) -> Window {
+        let resets_at = Timestamp::UNIX_EPOCH;
+        let (limit, spent) = (limit.map(NanoUsd), NanoUsd(spent));
+        Window { limit, spent, reserved: NanoUsd(1), resets_at }
+    }
+
+    #[rstest::rstest]
+    #[case(Some(10), Some(50), Some(6))]
+    #[case(Some(100), Some(5), Some(1))]
+    #[case(None, Some(5), Some(1))]
+    #[case(Some(2), None, Some(0))]
+    #[case(None, None, None)]
+    fn the_tighter_window_says_what_remains(
+        #[case] day: Option<i64>,
+        #[case] month: Option<i64>,
+        #[case] left: Option<i64>,
+    ) {
+        let headroom =
+            Headroom { daily: window(day, 3), monthly: window(month, 3), per_request: None };
+        assert_eq!(remaining(&headroom), left.map(NanoUsd));
+    }
+}

@@ -17,6 +17,9 @@ use crate::pipeline::{Attempt, ChatError};
 use crate::store::StoreError;
 use crate::wire::WireError;
 
+/// When to ask again after the ledger's file could not be used.
+const LEDGER_RETRY: Duration = Duration::from_secs(5);
+
 /// Whose error form a path answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -37,7 +40,10 @@ impl Protocol {
 
 /// Why there is no answer, as the client will be told. Handlers return it; [`finish`] renders it.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Failure(Box<Facts>);
+
+#[derive(Clone, Debug)]
+struct Facts {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -53,7 +59,7 @@ pub struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Facts {
             status,
             code,
             message: message.into(),
@@ -62,7 +68,7 @@ impl Failure {
             retry_after: None,
             details: Map::new(),
             upstream: None,
-        }
+        }))
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -71,7 +77,7 @@ impl Failure {
 
     /// The field, header or query parameter that is wrong.
     pub(super) fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.0.param = Some(param.into());
         self
     }
 
@@ -111,38 +117,28 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
-    /// Adds what was tried to the message and to the error object.
-    fn with_attempts(mut self, attempts: &[Attempt]) -> Self {
-        if attempts.is_empty() {
-            return self;
-        }
-        let tried: Vec<String> = attempts
-            .iter()
-            .map(|attempt| match attempt.status {
-                Some(status) => format!("{} ({status}: {})", attempt.model_id, attempt.reason),
-                None => format!("{} ({})", attempt.model_id, attempt.reason),
-            })
-            .collect();
-        self.message = format!("{}. Tried: {}", self.message, tried.join("; "));
-        self.details.insert("attempts".to_owned(), json!(attempts));
-        self
+    /// Adds what was tried to the error object; the message has it in words.
+    fn with_attempts(self, attempts: &[Attempt]) -> Self {
+        if attempts.is_empty() { self } else { self.detail("attempts", json!(attempts)) }
     }
 
     fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
     fn detail(mut self, name: &str, value: Value) -> Self {
-        self.details.insert(name.to_owned(), value);
+        self.0.details.insert(name.to_owned(), value);
         self
     }
 
     /// Seconds for `Retry-After`: whole, at least one, and always there on 429 and 503.
     fn retry_after_secs(&self) -> Option<u64> {
-        let needed =
-            matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        let wait = self.retry_after.or_else(|| needed.then_some(Duration::from_secs(1)))?;
+        let needed = matches!(
+            self.0.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        );
+        let wait = self.0.retry_after.or_else(|| needed.then_some(Duration::from_secs(1)))?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 }
@@ -150,20 +146,21 @@ impl Failure {
 impl From<ChatError> for Failure {
     fn from(error: ChatError) -> Self {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let failure = Self::new(status, error.code(), error.to_string());
+        let mut failure = Self::new(status, error.code(), error.to_string());
         match error {
-            ChatError::InvalidRequest { param, .. } => Self { param, ..failure },
+            ChatError::InvalidRequest { param, .. } => {
+                failure.0.param = param;
+                failure
+            }
             ChatError::ModelNotFound { nearest, .. } => {
                 failure.with_param("model").detail("nearest", json!(nearest))
             }
             ChatError::ModelNotAllowed { .. } => failure.with_param("model"),
-            ChatError::UnsupportedCapability { .. } => failure,
-            ChatError::ContextLengthExceeded { window, tokens } => Self {
-                anthropic_message: Some(format!(
-                    "prompt is too long: {tokens} tokens > {window} maximum"
-                )),
-                ..failure.with_param("messages")
-            },
+            ChatError::ContextLengthExceeded { window, tokens } => {
+                let message = format!("prompt is too long: {tokens} tokens > {window} maximum");
+                failure.0.anthropic_message = Some(message);
+                failure.with_param("messages")
+            }
             ChatError::BudgetExceeded { resets_at, .. } => {
                 let resets_at = resets_at.map(|moment| moment.to_string());
                 failure.detail("resets_at", json!(resets_at))
@@ -175,9 +172,12 @@ impl From<ChatError> for Failure {
             | ChatError::UpstreamTimeout { attempts, .. } => failure.with_attempts(&attempts),
             ChatError::NoBackend { retry_after, .. } => failure.retry_after(retry_after),
             ChatError::Upstream { body, message, .. } => {
-                Self { message, upstream: Some(body), ..failure }
+                failure.0.message = message;
+                failure.0.upstream = Some(body);
+                failure
             }
-            ChatError::LedgerUnavailable { .. } => failure.retry_after(Duration::from_secs(5)),
+            ChatError::LedgerUnavailable { .. } => failure.retry_after(LEDGER_RETRY),
+            ChatError::UnsupportedCapability { .. } => failure,
         }
     }
 }
@@ -197,14 +197,16 @@ impl From<WireError> for Failure {
         let failure = Self::invalid(error.to_string());
         match error {
             WireError::Field { path, .. } => failure.with_param(path),
-            WireError::Malformed { .. } => failure,
+            WireError::Malformed { .. } | WireError::Unsupported(_) | WireError::Answer { .. } => {
+                failure
+            }
         }
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let message = format!("the ledger cannot be read: {error}");
+        let message = error.to_string();
         ChatError::LedgerUnavailable { message }.into()
     }
 }
@@ -212,7 +214,7 @@ impl From<StoreError> for Failure {
 /// Carries the failure to [`finish`], which knows the protocol and the request's id.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -221,18 +223,18 @@ impl IntoResponse for Failure {
 /// Renders a [`Failure`] that a handler left in `response`, and logs it; other answers pass.
 pub(super) fn finish(mut response: Response, protocol: Protocol, id: &RequestId) -> Response {
     let Some(failure) = response.extensions_mut().remove::<Failure>() else { return response };
-    log(&failure, id);
+    log(&failure.0, id);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(seconds) = failure.retry_after_secs() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    *response.body_mut() = Body::from(body(failure, protocol, id));
+    *response.body_mut() = Body::from(body(*failure.0, protocol, id));
     response
 }
 
-fn log(failure: &Failure, id: &RequestId) {
+fn log(failure: &Facts, id: &RequestId) {
     let (status, code, error) = (failure.status.as_u16(), failure.code, failure.message.as_str());
     if failure.status.is_server_error() {
         tracing::warn!(request = %id, status, code, error, "request failed");
@@ -241,7 +243,7 @@ fn log(failure: &Failure, id: &RequestId) {
     }
 }
 
-fn body(failure: Failure, protocol: Protocol, id: &RequestId) -> Bytes {
+fn body(failure: Facts, protocol: Protocol, id: &RequestId) -> Bytes {
     if let Some(upstream) = failure.upstream.as_ref().filter(|body| is_error_object(body)) {
         return upstream.clone();
     }

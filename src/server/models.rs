@@ -15,10 +15,10 @@ use serde::Serialize;
 
 use super::error::Failure;
 use super::json::{Usd, per_token};
-use crate::catalog::{Capabilities, Capability, Model, Price, Resolution, Tier};
+use crate::catalog::{Capabilities, Capability, Listed, Model, Price, Resolution, Tier};
 use crate::money::{NanoUsd, PerMTok};
 use crate::pipeline::ChatError;
-use crate::state::AppState;
+use crate::state::{AppState, Snapshot};
 
 /// The whole answer of the list.
 #[derive(Debug, Serialize)]
@@ -35,10 +35,11 @@ pub(super) struct Entry {
     /// OpenAI's SDKs require it; no provider's date is known here.
     created: u64,
     owned_by: String,
-    context_window: u32,
+    /// In tokens; `null` for a name that nothing stands behind now.
+    context_window: Option<u32>,
     /// The same, under OpenRouter's name.
-    context_length: u32,
-    max_output_tokens: u32,
+    context_length: Option<u32>,
+    max_output_tokens: Option<u32>,
     limit: Limit,
     pricing: Option<Pricing>,
     capabilities: Vec<Capability>,
@@ -53,8 +54,8 @@ pub(super) struct Entry {
 /// The window again, in the form of opencode's model table.
 #[derive(Debug, Serialize)]
 struct Limit {
-    context: u32,
-    output: u32,
+    context: Option<u32>,
+    output: Option<u32>,
 }
 
 /// USD per token (strings) and per million tokens (numbers), as of now and for a short prompt.
@@ -73,155 +74,160 @@ struct Pricing {
 /// `GET /v1/models`; `?available=true` leaves out what cannot be called now.
 pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuery) -> Json<List> {
     std::future::ready(()).await;
-    let snapshot = state.current();
-    let now = state.runtime.clock.now();
-    let names = alias_names(&snapshot.catalog);
-    let mut data: Vec<Entry> = names.iter().filter_map(|name| alias(&state, name)).collect();
-    let models = snapshot.catalog.models().iter().filter(|model| model.active);
-    data.extend(models.map(|model| single(&state, model, now)));
+    let view = View::of(&state);
+    let mut data: Vec<Entry> =
+        view.snapshot.catalog.listing().into_iter().map(|listed| view.entry(&listed)).collect();
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "available=true")) {
         data.retain(|entry| entry.available);
     }
     Json(List { object: "list", data })
 }
 
-/// `GET /v1/models/{id}`, the id raw or with `%2F`.
+/// `GET /v1/models/{id}`, the id raw or with `%2F`; a bare wire name or a name that an alias glob
+/// covers is answered too.
 pub(super) async fn one(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Entry>, Failure> {
     std::future::ready(()).await;
-    let snapshot = state.current();
-    let now = state.runtime.clock.now();
-    let models = snapshot.catalog.models();
-    if let Some(model) = models.iter().find(|model| model.active && model.id.as_str() == id)
-        && !snapshot.catalog.aliases().iter().any(|alias| alias.pattern == id)
-    {
-        return Ok(Json(single(&state, model, now)));
+    let view = View::of(&state);
+    let catalog = &view.snapshot.catalog;
+    if let Some(listed) = catalog.listed(&id) {
+        return Ok(Json(view.entry(&listed)));
     }
-    let gone = |message, nearest| Failure::from(ChatError::ModelNotFound { message, nearest });
-    match snapshot.catalog.resolve(&id) {
-        Resolution::Auto(_) => alias(&state, &id).map(Json).ok_or_else(|| {
-            gone(format!("no configured model can serve `{}`", shown(&id)), Vec::new())
-        }),
-        Resolution::Models { targets, .. } => match targets.as_slice() {
-            [only] if is_bare_name_of(&only.model, &id) => {
-                Ok(Json(single(&state, &only.model, now)))
-            }
-            _ => alias(&state, &id).map(Json).ok_or_else(|| {
-                gone(format!("`{}` stands for no configured model", shown(&id)), Vec::new())
-            }),
+    let resolution = catalog.resolve(&id);
+    if let Some(message) = missing(&id, &resolution) {
+        let nearest = match resolution {
+            Resolution::Unknown { nearest } => nearest,
+            Resolution::Removed { replacement, .. } => replacement.into_iter().collect(),
+            Resolution::Auto(_) | Resolution::Models { .. } => Vec::new(),
+        };
+        return Err(ChatError::ModelNotFound { message, nearest }.into());
+    }
+    let targets = view.targets(resolution);
+    let listed = match targets.as_slice() {
+        [model] if model.upstream == id => Listed {
+            name: model.id.to_string(),
+            model: Some(model.clone()),
+            context_window: Some(model.context_window),
+            max_output_tokens: Some(model.max_output_tokens),
         },
+        all => Listed {
+            name: id,
+            model: None,
+            context_window: all.iter().map(|model| model.context_window).min(),
+            max_output_tokens: all.iter().map(|model| model.max_output_tokens).min(),
+        },
+    };
+    Ok(Json(view.entry(&listed)))
+}
+
+/// Why a name leads nowhere, and what to ask for instead.
+fn missing(id: &str, resolution: &Resolution) -> Option<String> {
+    let shown: String = id.chars().filter(|c| !c.is_control()).take(200).collect();
+    let elsewhere = "GET /v1/models lists what there is".to_owned();
+    match resolution {
+        Resolution::Auto(_) | Resolution::Models { .. } => None,
         Resolution::Removed { id, replacement } => {
-            let hint = replacement.as_ref().map_or_else(
-                || "GET /v1/models lists what there is".to_owned(),
-                |name| format!("use `{name}` instead"),
-            );
-            Err(gone(
-                format!("`{id}` has been removed by its provider; {hint}"),
-                replacement.into_iter().collect(),
-            ))
+            let hint = replacement.as_ref().map_or(elsewhere, |name| format!("use `{name}`"));
+            Some(format!("`{id}` has been removed by its provider; {hint}"))
         }
         Resolution::Unknown { nearest } => {
-            let hint = match nearest.is_empty() {
-                true => "GET /v1/models lists what there is".to_owned(),
-                false => format!("did you mean {}?", nearest.join(" or ")),
-            };
-            Err(gone(format!("there is no model `{}`; {hint}", shown(&id)), nearest))
+            let near = format!("did you mean {}?", nearest.join(" or "));
+            let hint = if nearest.is_empty() { elsewhere } else { near };
+            Some(format!("there is no model `{shown}`; {hint}"))
         }
     }
 }
 
-fn is_bare_name_of(model: &Model, name: &str) -> bool {
-    model.upstream == name || model.id.as_str() == name
+/// The catalogue at one moment.
+struct View<'a> {
+    state: &'a AppState,
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
 }
 
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(200).collect()
-}
+impl<'a> View<'a> {
+    fn of(state: &'a AppState) -> Self {
+        Self { state, snapshot: state.current(), now: state.runtime.clock.now() }
+    }
 
-/// `auto`, its tiers, and every alias that is a name and not a pattern, each once.
-fn alias_names(catalog: &crate::catalog::Catalog) -> Vec<String> {
-    let mut names = vec!["auto".to_owned()];
-    names.extend(Tier::ALL.iter().map(|tier| format!("auto:{tier}")));
-    for alias in catalog.aliases() {
-        let is_name = !alias.pattern.contains(['*', '?', '[', '{']);
-        if is_name && !names.contains(&alias.pattern) {
-            names.push(alias.pattern.clone());
+    fn is_up(&self, model: &Model) -> bool {
+        self.state.model_down(model).is_none()
+    }
+
+    fn entry(&self, listed: &Listed) -> Entry {
+        match &listed.model {
+            Some(model) => self.single(listed, model),
+            None => self.named(listed),
         }
     }
-    names
-}
 
-fn single(state: &AppState, model: &Model, now: Timestamp) -> Entry {
-    Entry {
-        id: model.id.to_string(),
-        object: "model",
-        created: 0,
-        owned_by: model.provider.to_string(),
-        context_window: model.context_window,
-        context_length: model.context_window,
-        max_output_tokens: model.max_output_tokens,
-        limit: Limit { context: model.context_window, output: model.max_output_tokens },
-        pricing: model.price.as_ref().map(|price| pricing(price, now)),
-        capabilities: model.capabilities.iter().collect(),
-        max_tier: Some(model.max_tier),
-        available: state.model_down(model).is_none(),
-        targets: None,
+    fn single(&self, listed: &Listed, model: &Model) -> Entry {
+        Entry {
+            owned_by: model.provider.to_string(),
+            pricing: model.price.as_ref().map(|price| pricing(price, self.now)),
+            capabilities: model.capabilities.iter().collect(),
+            max_tier: Some(model.max_tier),
+            available: self.is_up(model),
+            ..Entry::bare(listed)
+        }
+    }
+
+    /// `auto` or an alias: what any of its targets can do.
+    fn named(&self, listed: &Listed) -> Entry {
+        let resolution = self.snapshot.catalog.resolve(&listed.name);
+        let fixed = matches!(resolution, Resolution::Models { .. });
+        let targets = self.targets(resolution);
+        let capabilities: Capabilities =
+            targets.iter().flat_map(|model| model.capabilities.iter()).collect();
+        Entry {
+            capabilities: capabilities.iter().collect(),
+            max_tier: targets.iter().map(|model| model.max_tier).max(),
+            available: targets.iter().any(|model| self.is_up(model)),
+            targets: fixed.then(|| targets.iter().map(|model| model.id.to_string()).collect()),
+            ..Entry::bare(listed)
+        }
+    }
+
+    fn targets(&self, resolution: Resolution) -> Vec<Arc<Model>> {
+        match resolution {
+            Resolution::Models { targets, .. } => {
+                targets.into_iter().map(|target| target.model).collect()
+            }
+            Resolution::Auto(tier) => {
+                let fits = |model: &&Arc<Model>| {
+                    model.capabilities.has(Capability::Chat)
+                        && tier.is_none_or(|tier| model.max_tier >= tier)
+                        && self.is_up(model)
+                };
+                self.snapshot.catalog.models().iter().filter(fits).cloned().collect()
+            }
+            Resolution::Removed { .. } | Resolution::Unknown { .. } => Vec::new(),
+        }
     }
 }
 
-/// An alias as one entry: the smallest window of its targets, what any of them can do. Targets that
-/// cannot be called count only if none can.
-fn alias(state: &AppState, name: &str) -> Option<Entry> {
-    let snapshot = state.current();
-    let (targets, listed) = match snapshot.catalog.resolve(name) {
-        Resolution::Auto(tier) => (auto_targets(snapshot.catalog.models(), tier), None),
-        Resolution::Models { targets, .. } => {
-            let models: Vec<_> = targets.into_iter().map(|target| target.model).collect();
-            let names = models.iter().map(|model| model.id.to_string()).collect();
-            (models, Some(names))
+impl Entry {
+    /// What is known without looking at the models behind the name.
+    fn bare(listed: &Listed) -> Self {
+        let (context, output) = (listed.context_window, listed.max_output_tokens);
+        Self {
+            id: listed.name.clone(),
+            object: "model",
+            created: 0,
+            owned_by: "edge-router".to_owned(),
+            context_window: context,
+            context_length: context,
+            max_output_tokens: output,
+            limit: Limit { context, output },
+            pricing: None,
+            capabilities: Vec::new(),
+            max_tier: None,
+            available: false,
+            targets: None,
         }
-        Resolution::Removed { .. } | Resolution::Unknown { .. } => return None,
-    };
-    let up: Vec<_> =
-        targets.iter().filter(|model| state.model_down(model).is_none()).cloned().collect();
-    let available = !up.is_empty();
-    let counted = if available { up } else { targets };
-    let counted = if listed.is_none() { without_last_resort(counted) } else { counted };
-    let window = counted.iter().map(|model| model.context_window).min()?;
-    let output = counted.iter().map(|model| model.max_output_tokens).min()?;
-    let capabilities: Capabilities =
-        counted.iter().flat_map(|model| model.capabilities.iter()).collect();
-    Some(Entry {
-        id: name.to_owned(),
-        object: "model",
-        created: 0,
-        owned_by: "edge-router".to_owned(),
-        context_window: window,
-        context_length: window,
-        max_output_tokens: output,
-        limit: Limit { context: window, output },
-        pricing: None,
-        capabilities: capabilities.iter().collect(),
-        max_tier: counted.iter().map(|model| model.max_tier).max(),
-        available,
-        targets: listed,
-    })
-}
-
-fn auto_targets(models: &[Arc<Model>], tier: Option<Tier>) -> Vec<Arc<Model>> {
-    let chats = |model: &&Arc<Model>| model.active && model.capabilities.has(Capability::Chat);
-    let fit = |model: &&Arc<Model>| tier.is_none_or(|tier| model.max_tier >= tier);
-    let trusted: Vec<_> = models.iter().filter(chats).filter(fit).cloned().collect();
-    if trusted.is_empty() { models.iter().filter(chats).cloned().collect() } else { trusted }
-}
-
-/// `auto` never sends a prompt to a model that it does not fit, so the small window of the local
-/// models must not make clients cut their history while others serve too.
-fn without_last_resort(models: Vec<Arc<Model>>) -> Vec<Arc<Model>> {
-    let remote: Vec<_> = models.iter().filter(|model| !model.local).cloned().collect();
-    if remote.is_empty() { models } else { remote }
+    }
 }
 
 fn pricing(price: &Price, now: Timestamp) -> Pricing {

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::body::Payload;
@@ -20,7 +20,7 @@ pub(super) async fn chat_completions(
     Incoming(context): Incoming,
     Payload(body): Payload,
 ) -> Result<Response, Failure> {
-    let request = decode(Dialect::OpenAi, body)?;
+    let request = decode(Dialect::OpenAi, &body)?;
     let reply = pipeline::handle(&state, context, request).await?;
     Ok(respond(reply))
 }
@@ -31,13 +31,13 @@ pub(super) async fn explain(
     Incoming(context): Incoming,
     RawQuery(query): RawQuery,
     Payload(body): Payload,
-) -> Result<Json<pipeline::Explanation>, Failure> {
+) -> Result<Response, Failure> {
     let dialect = match asked_api(query.as_deref().unwrap_or_default())? {
         Some(dialect) => dialect,
         None => wire::detect_dialect(&body),
     };
-    let request = decode(dialect, body)?;
-    Ok(Json(pipeline::explain(&state, context, request).await))
+    let request = decode(dialect, &body)?;
+    Ok(Json(pipeline::explain(&state, context, request).await).into_response())
 }
 
 /// `?api=`, where the caller says what kind of body it sends.
@@ -55,11 +55,11 @@ fn asked_api(query: &str) -> Result<Option<Dialect>, Failure> {
     }
 }
 
-fn decode(dialect: Dialect, body: Bytes) -> Result<ChatRequest, Failure> {
+fn decode(dialect: Dialect, body: &Bytes) -> Result<ChatRequest, Failure> {
     if body.trim_ascii().is_empty() {
         return Err(Failure::invalid("the request has no body: send a JSON object"));
     }
-    wire::decode_request(dialect, body.clone()).map_err(|error| match std::str::from_utf8(&body) {
+    wire::decode_request(dialect, body.clone()).map_err(|error| match std::str::from_utf8(body) {
         Ok(_) => Failure::from(error),
         Err(bad) => {
             let at = bad.valid_up_to();

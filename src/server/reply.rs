@@ -58,3 +58,59 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
         headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::catalog::Tier;
+    use crate::money::NanoUsd;
+
+    fn meta() -> ReplyMeta {
+        ReplyMeta {
+            model: "acme/größer".into(),
+            tier: Tier::Standard,
+            fallback_index: 2,
+            budget_remaining: Some(NanoUsd(1_500_000_000)),
+            dropped: vec!["seed".to_owned(), "logit_bias".to_owned()],
+            cost: Some(NanoUsd(45_000)),
+        }
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_whole_answer_has_the_headers_of_the_contract() {
+        let body = ReplyContent::Whole(Bytes::from_static(b"{}"));
+        let response = respond(Reply { meta: meta(), body });
+        assert_eq!(header(&response, "content-type"), "application/json");
+        assert_eq!(header(&response, "x-edge-model"), "acme/gr??er");
+        assert_eq!(header(&response, "x-edge-tier"), "standard");
+        assert_eq!(header(&response, "x-edge-fallback-index"), "2");
+        assert_eq!(header(&response, "x-edge-cache"), "off");
+        assert_eq!(header(&response, "x-edge-budget-remaining-usd"), "1.5");
+        assert_eq!(header(&response, "x-edge-dropped"), "seed, logit_bias");
+        assert_eq!(header(&response, "x-edge-cost-usd"), "0.000045");
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_sent_chunk_by_chunk_and_never_buffered_or_cached() {
+        let chunks =
+            ["data: 1\n\n", "data: [DONE]\n\n"].map(|text| Bytes::from_static(text.as_bytes()));
+        let body = ReplyContent::Stream(futures_util::stream::iter(chunks).boxed());
+        let meta = ReplyMeta { cost: None, dropped: Vec::new(), budget_remaining: None, ..meta() };
+        let response = respond(Reply { meta, body });
+        assert_eq!(header(&response, "content-type"), "text/event-stream");
+        assert_eq!(header(&response, "cache-control"), "no-cache");
+        assert_eq!(header(&response, "x-accel-buffering"), "no");
+        for absent in ["x-edge-cost-usd", "x-edge-dropped", "x-edge-budget-remaining-usd"] {
+            assert_eq!(header(&response, absent), "");
+        }
+        let whole = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(whole, "data: 1\n\ndata: [DONE]\n\n");
+    }
+}

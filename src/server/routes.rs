@@ -58,12 +58,11 @@ const EXCEPTIONS: [(&str, Access); 6] = [
 ];
 
 /// Paths of the contract that this version does not have.
-const NOT_BUILT: [&str; 13] = [
+const NOT_BUILT: [&str; 11] = [
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
-    "/v1/messages/count_tokens",
     "/v1/audio/transcriptions",
     "/v1/usage",
     "/v1/context",
@@ -71,7 +70,6 @@ const NOT_BUILT: [&str; 13] = [
     "/api",
     "/ui",
     "/setup",
-    "/v1/context/delta",
 ];
 
 /// The paths without `/v1` that [`canonical`] gives for routed requests: bounded metric labels.

@@ -339,3 +339,14 @@ async fn answers_are_counted_by_route_template_in_text_and_json() {
     let stats: Answer = edge.call(get("/stats")).await;
     assert!(stats.json()["counters"]["edge_router_http_requests_total"][0]["value"].is_u64());
 }
+
+#[tokio::test]
+async fn a_panic_is_a_500_without_its_text() {
+    let broken = || -> std::future::Ready<()> { panic!("the words of the panic") };
+    let edge = Edge::with_route("/v1/broken", axum::routing::get(broken));
+    let answer = edge.call(get("/v1/broken")).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.json()["error"]["code"], "internal_error");
+    assert!(!answer.text().contains("the words"));
+    assert!(answer.header("x-request-id").starts_with("req_"));
+}

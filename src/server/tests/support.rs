@@ -10,6 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
@@ -77,6 +79,13 @@ impl Edge {
 
     pub(super) fn without_backends() -> Self {
         Self(super::super::router(state(server_settings(), Vec::new())))
+    }
+
+    /// One handler inside the outermost layer.
+    pub(super) fn with_route(path: &str, handler: MethodRouter<AppState>) -> Self {
+        let state = state(server_settings(), Vec::new());
+        let layer = from_fn_with_state(state.clone(), super::super::edge::observe);
+        Self(Router::new().route(path, handler).layer(layer).with_state(state))
     }
 
     /// Calls as a client on this machine.
