@@ -12,7 +12,7 @@ mod validate;
 mod values;
 
 pub use environment::Environment;
-pub use load::{ConfigSource, FILE_NAME, Overrides, load, load_text};
+pub use load::{ConfigSource, FILE_NAME, Overrides, built_in_keys, load, load_text};
 pub use problem::{ConfigErrors, Origin, Problem};
 
 use std::path::PathBuf;
@@ -119,7 +119,29 @@ pub struct NetworkSettings {
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(raw::RawConfig).to_value()
+    let mut schema = schemars::schema_for!(raw::RawConfig).to_value();
+    schema["title"] = "edge-router.toml".into();
+    let definitions = schema["$defs"].as_object_mut().into_iter().flatten();
+    for properties in definitions.filter_map(|(_, one)| one.get_mut("properties")?.as_object_mut())
+    {
+        add_short_names(properties);
+    }
+    schema
+}
+
+/// Price keys are also accepted under the names that the facts file gives them.
+fn add_short_names(properties: &mut serde_json::Map<String, serde_json::Value>) {
+    for (name, value) in properties.clone() {
+        if name == "cache_write_usd_per_mtok" {
+            properties.insert("cache_write_default".to_owned(), value.clone());
+        }
+        let short = name.strip_suffix("_usd_per_mtok").or_else(|| name.strip_suffix("_hour_usd"));
+        match short {
+            Some("audio") => drop(properties.insert("audio_hour".to_owned(), value)),
+            Some(short) => drop(properties.insert(short.to_owned(), value)),
+            None => {}
+        }
+    }
 }
 
 #[cfg(test)]

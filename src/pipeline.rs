@@ -161,7 +161,8 @@ pub async fn handle(
     }
     let first = decision.preview();
     let waiting = decision.request.stream.then(|| {
-        StreamRelay::for_events(&decision.request, decision.context.id.as_str(), first.model.as_str())
+        let (id, model) = (decision.context.id.as_str(), first.model.as_str());
+        StreamRelay::new(decision.request.origin.dialect, &decision.request, id, model)
     });
     let (tell, mut told) = oneshot::channel();
     let job = answer::run(app.clone(), decision, tell);

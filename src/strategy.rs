@@ -62,3 +62,6 @@ pub enum Prefer {
     Latency,
     Balanced,
 }
+
+#[cfg(test)]
+pub(crate) use plan::tests::model as model_for_tests;

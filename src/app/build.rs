@@ -59,11 +59,8 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
     let classifier = tokio::task::spawn_blocking(move || {
         TierModel::open(models_dir.as_deref()).map(|model| Classifier::start(model, &settings))
     });
-    let ledger = Ledger::open(
-        &data_dir.join("ledger.sqlite"),
-        start.clock.clone(),
-        config.budget.clone(),
-    );
+    let ledger_file = data_dir.join("ledger.sqlite");
+    let ledger = Ledger::open(&ledger_file, start.clock.clone(), config.budget.clone());
     let (classifier, ledger) = tokio::join!(classifier, ledger);
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
     let embedded = embedded_model_path(&config).map(|path| EmbeddedProvider::new(path, EngineSettings::default()));

@@ -245,18 +245,21 @@ impl Catalog {
 
     /// Up to three names like this one: aliases and models that can be called, else any model.
     pub(super) fn nearest(&self, name: &str) -> Vec<String> {
+        let offered = self.like(name, &|model| self.offers(model));
+        if offered.is_empty() { self.like(name, &|model| model.active) } else { offered }
+    }
+
+    fn like(&self, name: &str, eligible: &dyn Fn(&Model) -> bool) -> Vec<String> {
         let wanted = name.to_lowercase();
         let built_in = Shelf::VARIANTS.iter().map(|shelf| <&'static str>::from(shelf).to_owned());
-        let aliases = self.aliases.iter().filter(|one| !one.is_glob()).map(|one| one.pattern.clone());
+        let aliases =
+            self.aliases.iter().filter(|one| !one.is_glob()).map(|one| one.pattern.clone());
         let mut scored: Vec<(f64, String)> = std::iter::once("auto".to_owned())
             .chain(built_in)
             .chain(aliases)
             .map(|other| (likeness(&wanted, &other), other))
             .collect();
-        let any_offered = self.models.iter().any(|model| self.offers(model));
-        for model in self.models.iter().filter(|model| {
-            if any_offered { self.offers(model) } else { model.active }
-        }) {
+        for model in self.models.iter().filter(|model| eligible(model)) {
             let tail = model.id.as_str().split_once('/').map_or("", |(_, tail)| tail);
             let score = likeness(&wanted, model.id.as_str()).max(likeness(&wanted, tail));
             scored.push((score, model.id.to_string()));

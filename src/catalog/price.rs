@@ -44,7 +44,8 @@ pub struct OffPeak {
 impl OffPeak {
     fn is_peak(&self, now: Timestamp) -> bool {
         let civil = now.to_zoned(TimeZone::UTC).datetime();
-        let minute = u16::from(civil.hour().unsigned_abs()) * 60 + u16::from(civil.minute().unsigned_abs());
+        let minute =
+            u16::from(civil.hour().unsigned_abs()) * 60 + u16::from(civil.minute().unsigned_abs());
         let day_has_peaks = self.peak_days.is_empty() || self.peak_days.contains(&civil.weekday());
         day_has_peaks
             && !self.excepted_days.contains(&civil.date())

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{AliasStrategy, Capability, Catalog, Model, Target, Tier};
 
 /// A built-in name for a class of models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Shelf {
     /// Every free model, the most trusted first.
@@ -39,7 +41,9 @@ impl Shelf {
 
     fn sort(self, models: &mut [Arc<Model>]) {
         match self {
-            Self::Local | Self::Free => models.sort_by_key(|model| std::cmp::Reverse(model.max_tier)),
+            Self::Local | Self::Free => {
+                models.sort_by_key(|model| std::cmp::Reverse(model.max_tier));
+            }
             Self::Cheap | Self::Balanced => models.sort_by_key(|model| blended_price(model)),
             Self::Premium => {
                 models.sort_by_key(|model| std::cmp::Reverse((model.max_tier, known_price(model))));
@@ -73,9 +77,8 @@ impl Catalog {
     }
 
     pub(super) fn offered_chat(&self) -> Vec<Arc<Model>> {
-        let chat = |model: &&Arc<Model>| {
-            self.offers(model) && model.capabilities.has(Capability::Chat)
-        };
+        let chat =
+            |model: &&Arc<Model>| self.offers(model) && model.capabilities.has(Capability::Chat);
         self.models.iter().filter(chat).cloned().collect()
     }
 }

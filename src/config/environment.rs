@@ -155,10 +155,7 @@ mod tests {
     #[case("${UNSET}", Err(Interpolation::Unset("UNSET".into())))]
     #[case("${SET", Err(Interpolation::Unclosed))]
     #[case("${no good}", Err(Interpolation::BadName("no good".into())))]
-    fn variables_are_filled_in(
-        #[case] text: &str,
-        #[case] expected: Result<&str, Interpolation>,
-    ) {
+    fn variables_are_filled_in(#[case] text: &str, #[case] expected: Result<&str, Interpolation>) {
         let environment = Environment::new("/", [("SET", "value"), ("EMPTY", "")]);
         assert_eq!(interpolate(text, &environment), expected.map(str::to_owned));
     }

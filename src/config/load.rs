@@ -71,9 +71,7 @@ pub fn load(source: &ConfigSource, environment: &Environment) -> Result<Config, 
     if let Ok(dot_env) = std::fs::read_to_string(base.join(".env")) {
         let unread;
         (all, unread) = environment.with_dot_env(&dot_env);
-        notes.extend(
-            unread.iter().map(|line| format!(".env:{line}: not NAME=value, left out")),
-        );
+        notes.extend(unread.iter().map(|line| format!(".env:{line}: not NAME=value, left out")));
     }
     let input = Input { text: &text, file: Some(shown(&file, environment)), base, source };
     compile(input, &all, notes)
@@ -113,18 +111,18 @@ fn compile(
     report.notes = notes;
     let mut hints = Hints::default();
     let file = input.file.clone().unwrap_or_default();
-    let Document { tree, origins, problems } =
-        document::parse(input.text, &file, &Path::root());
+    let Document { tree, origins, problems } = document::parse(input.text, &file, &Path::root());
     report.origins = origins;
     for problem in problems {
         report.syntax(problem);
     }
-    let (variables, flags) =
-        (variables(environment, &mut report, &mut hints), flags(&input.source.overrides, &mut report));
+    let (variables, flags) = (
+        variables(environment, &mut report, &mut hints),
+        flags(&input.source.overrides, &mut report),
+    );
     let mut tree = merge(&[Value::Object(tree), variables, flags])?;
     fill_in(&mut tree, &Path::root(), environment, (&mut report, &mut hints));
-    let written: Vec<String> =
-        tree.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let written: Vec<String> = tree.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let raw: RawConfig = read::read(&mut tree, &Path::root(), &mut hints, &mut report);
     let built_in = built_in(environment, &mut report);
     let surroundings = validate::Surroundings {
@@ -154,6 +152,18 @@ fn built_in(environment: &Environment, report: &mut Report) -> RawConfig {
     let mut hints = Hints::default();
     fill_in(&mut tree, &root, environment, (report, &mut hints));
     read::read(&mut tree, &root, &mut hints, report)
+}
+
+/// The built-in providers that need a key, each with the variables that enable it.
+pub fn built_in_keys() -> Vec<(String, Vec<String>)> {
+    let Document { tree, .. } = document::parse(BUILT_IN, FilePath::new(""), &Path::root());
+    let providers = tree.get("providers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let keys = |provider: &Value| {
+        let keys = provider.get("api_keys")?.as_array()?.iter().filter_map(Value::as_str);
+        let name = |key: &str| key.trim_start_matches("${").trim_end_matches('}').to_owned();
+        Some((provider.get("id")?.as_str()?.to_owned(), keys.map(name).collect()))
+    };
+    providers.iter().filter_map(keys).collect()
 }
 
 fn merge(layers: &[Value]) -> Result<Value, ConfigErrors> {

@@ -145,7 +145,12 @@ fn describe_unknown(near: Option<&str>, allowed: &[&str]) -> String {
 pub(super) fn nearest<'a>(name: &str, allowed: &[&'a str]) -> Option<&'a str> {
     allowed
         .iter()
-        .map(|other| (strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other), *other))
+        .map(|other| {
+            let likeness = strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other);
+            // `window` for `context_window`, `key` for `master_key`.
+            let part = name.len() > 2 && other.split('_').any(|word| word == name);
+            (if part { likeness.max(0.6) } else { likeness }, *other)
+        })
         .filter(|(score, _)| *score >= 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, other)| other)
@@ -164,8 +169,10 @@ fn describe(message: &str, secret: Secret) -> String {
     }
     for kind in ["invalid type: ", "invalid value: ", "invalid length "] {
         if let Some(rest) = message.strip_prefix(kind) {
-            let (given, expected) = rest.split_once(", expected ").unwrap_or((rest, "another value"));
-            let given = if secret == Secret::Yes { given.split(' ').next().unwrap_or("it") } else { given };
+            let (given, expected) =
+                rest.split_once(", expected ").unwrap_or((rest, "another value"));
+            let given =
+                if secret == Secret::Yes { given.split(' ').next().unwrap_or("it") } else { given };
             let is = if kind == "invalid length " { "has length" } else { "is" };
             return format!("{is} {}; allowed: {}", readable(given), readable(expected));
         }

@@ -87,7 +87,11 @@ impl Observed {
         differs
     }
 
-    fn read(&self, source: &ConfigSource, environment: &Environment) -> Result<Config, ConfigErrors> {
+    fn read(
+        &self,
+        source: &ConfigSource,
+        environment: &Environment,
+    ) -> Result<Config, ConfigErrors> {
         if self.content.0.is_none() {
             let message = "the file is gone or cannot be read".to_owned();
             return Err(ConfigErrors {

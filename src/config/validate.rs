@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use super::Config;
 use super::problem::{ConfigErrors, Path, Report};
 use super::raw::RawConfig;
-use crate::catalog::Catalog;
 
 /// What a configuration is read in.
 pub(super) struct Surroundings {
@@ -40,7 +39,8 @@ struct Entry<T> {
 }
 
 fn entries<T>(list: Vec<T>, section: &Path) -> Vec<Entry<T>> {
-    let own = *section != built_in_root().key("models") && *section != built_in_root().key("providers");
+    let own =
+        *section != built_in_root().key("models") && *section != built_in_root().key("providers");
     let entry = |(index, raw)| Entry { path: section.index(index), raw, own };
     list.into_iter().enumerate().map(entry).collect()
 }
@@ -82,7 +82,7 @@ pub(super) fn compile(
     let server = sections::server(server, &surroundings.base, &mut report);
     let budget = sections::budget(budget, &mut report);
     let network = sections::network(network, &surroundings.base, &mut report);
-    let classifier = sections::classifier(classifier, &mut report);
+    let classifier = sections::classifier(&classifier, &mut report);
     let catalog = aliases::catalog(models, raw_aliases, &providers, &mut report);
     let reporting = sections::reporting(reporting, catalog.as_ref(), &mut report);
     notes(&surroundings.written, &mut report);
@@ -100,7 +100,7 @@ pub(super) fn compile(
         classifier,
         providers: providers.into_settings(),
         limits,
-        catalog: catalog.unwrap_or_else(Catalog::default),
+        catalog: catalog.unwrap_or_default(),
         source: surroundings.file,
         notes,
     })

@@ -36,10 +36,11 @@ impl std::fmt::Debug for Classifier {
 impl Classifier {
     /// Starts the threads. At least one thread and one place in the queue, whatever the settings say.
     pub fn start(model: TierModel, settings: &ClassifierSettings) -> Self {
-        Self::with_judge(Arc::new(model), settings)
+        let judge: Arc<dyn Judge> = Arc::new(model);
+        Self::with_judge(&judge, settings)
     }
 
-    fn with_judge(judge: Arc<dyn Judge>, settings: &ClassifierSettings) -> Self {
+    fn with_judge(judge: &Arc<dyn Judge>, settings: &ClassifierSettings) -> Self {
         let workers = Workers::start(judge, settings.queue, settings.threads);
         let inner = Inner { workers, cache: Cache::new(CACHED), deadline: settings.deadline };
         Self { inner: Arc::new(inner) }

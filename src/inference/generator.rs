@@ -43,7 +43,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             queue: 8,
-            default_output: 1024,
+            default_output: 512,
             prefill_chunk: 128,
             sampling: SamplingDefaults::default(),
             system: Some(DEFAULT_SYSTEM.to_owned()),
@@ -54,7 +54,7 @@ impl Default for EngineSettings {
 /// Short on purpose: every word of it is paid for in prefill time, and small models follow one line
 /// better than five.
 const DEFAULT_SYSTEM: &str =
-    "You are a helpful coding assistant. Answer in English, correctly and briefly.";
+    "You are a concise programming assistant. Answer the question directly in English.";
 
 /// Environment variables that make the engine leave one core to everything else, for a program that sets
 /// them before its first use of the engine (candle reads them once and takes no other setting). On all

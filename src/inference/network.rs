@@ -1,9 +1,8 @@
 //! The tensors of the tier model and its one forward pass, the same for training and serving. Knows
 //! nothing of text.
 //!
-//! One table gives every feature bucket a row. Its first five columns are votes for the tiers, added
-//! up as they are (a linear classifier); the rest is an embedding bag that goes through a hidden
-//! layer and adds to the votes.
+//! One table gives every feature bucket a row of votes, one for each tier; a text's logits are the
+//! weighted sum of the rows of its features (a linear classifier over a sparse input).
 
 use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -13,12 +12,10 @@ pub const CLASSES: usize = 5;
 
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `[buckets, CLASSES + hidden]`
+    /// `[buckets, CLASSES]`
     table: Tensor,
-    /// `[CLASSES + hidden]`
+    /// `[CLASSES]`
     bias: Tensor,
-    /// `[hidden, CLASSES]`
-    out: Option<Tensor>,
 }
 
 /// Weighted features of several texts, laid end to end.
@@ -34,43 +31,30 @@ pub struct Batch {
 }
 
 impl Network {
-    /// Takes its tensors from `vars`, in their stored type.
-    pub fn new(vars: &VarBuilder<'_>, buckets: usize, hidden: usize) -> Result<Self> {
-        let width = CLASSES + hidden;
+    /// Takes its tensors from `vars`, the table in the type that `vars` has.
+    pub fn new(vars: &VarBuilder<'_>, buckets: usize) -> Result<Self> {
         Ok(Self {
-            table: vars.get((buckets, width), "table")?,
-            bias: vars.get(width, "bias")?.to_dtype(DType::F32)?,
-            out: match hidden {
-                0 => None,
-                _ => Some(vars.get((hidden, CLASSES), "out")?.to_dtype(DType::F32)?),
-            },
+            table: vars.get((buckets, CLASSES), "table")?,
+            bias: vars.get(CLASSES, "bias")?.to_dtype(DType::F32)?,
         })
     }
 
     /// Logits of one text, `[1, CLASSES]`. `buckets` is `[n]`, `weights` is `[1, n]`.
     pub fn single(&self, buckets: &Tensor, weights: &Tensor) -> Result<Tensor> {
         let rows = self.table.index_select(buckets, 0)?.to_dtype(DType::F32)?;
-        self.head(&weights.matmul(&rows)?)
+        weights.matmul(&rows)?.broadcast_add(&self.bias)
     }
 
     /// Logits of a batch, `[len, CLASSES]`.
     pub fn batch(&self, batch: &Batch) -> Result<Tensor> {
         let rows = self.table.index_select(&batch.buckets, 0)?.to_dtype(DType::F32)?;
         let rows = rows.broadcast_mul(&batch.weights.unsqueeze(1)?)?;
-        let zeros = Tensor::zeros((batch.len, rows.dim(1)?), DType::F32, rows.device())?;
-        self.head(&zeros.index_add(&batch.texts, &rows, 0)?)
+        let zeros = Tensor::zeros((batch.len, CLASSES), DType::F32, rows.device())?;
+        zeros.index_add(&batch.texts, &rows, 0)?.broadcast_add(&self.bias)
     }
 
     /// Logits of a text without features.
     pub fn empty(&self) -> Result<Tensor> {
-        self.head(&self.bias.zeros_like()?.unsqueeze(0)?)
-    }
-
-    fn head(&self, sums: &Tensor) -> Result<Tensor> {
-        let sums = sums.broadcast_add(&self.bias)?;
-        let votes = sums.narrow(1, 0, CLASSES)?;
-        let Some(out) = &self.out else { return Ok(votes) };
-        let hidden = sums.narrow(1, CLASSES, sums.dim(1)? - CLASSES)?.relu()?.contiguous()?;
-        votes + hidden.matmul(out)?
+        self.bias.unsqueeze(0)
     }
 }

@@ -29,8 +29,6 @@ pub struct ModelConfig {
     /// Must be the five tiers in rising order.
     pub labels: Vec<Tier>,
     pub features: FeatureSettings,
-    /// Width of the hidden layer; 0 for a linear model.
-    pub hidden: usize,
     /// Divides the logits, so that probabilities match frequencies on unseen authors.
     pub temperature: f32,
     /// BLAKE3 of the training files, in the order of their names.
@@ -90,9 +88,9 @@ impl TierModel {
         let config: ModelConfig = serde_json::from_slice(config)
             .map_err(|error| InferenceError::Model(format!("{CONFIG}: {error}")))?;
         check(&config)?;
-        let tensors = load_buffer(weights, &Device::Cpu).map_err(unusable)?;
+        let tensors = load_buffer(weights, &Device::Cpu).map_err(|error| unusable(&error))?;
         let vars = VarBuilder::from_tensors(tensors, DType::F16, &Device::Cpu);
-        Self::new(config, &vars).map_err(unusable)
+        Self::new(config, &vars).map_err(|error| unusable(&error))
     }
 
     /// Takes the weights from `vars`: what training has in hand.
@@ -102,7 +100,7 @@ impl TierModel {
     pub fn new(config: ModelConfig, vars: &VarBuilder<'_>) -> candle_core::Result<Self> {
         let buckets = config.features.buckets as usize;
         let idf = vars.get(buckets, "idf")?.to_dtype(DType::F32)?.to_vec1()?;
-        let network = Network::new(vars, buckets, config.hidden)?;
+        let network = Network::new(vars, buckets)?;
         Ok(Self { config, idf, network })
     }
 
@@ -156,7 +154,7 @@ fn check(config: &ModelConfig) -> Result<(), InferenceError> {
     Ok(())
 }
 
-fn unusable(error: candle_core::Error) -> InferenceError {
+fn unusable(error: &candle_core::Error) -> InferenceError {
     InferenceError::Model(format!("{WEIGHTS}: {error}"))
 }
 

@@ -43,11 +43,11 @@ pub(super) struct Workers {
 impl Workers {
     /// Starts at least one thread. One that the system refuses is logged and missing; with none at
     /// all every `submit` is `Stopped`.
-    pub(super) fn start(judge: Arc<dyn Judge>, queue: usize, threads: usize) -> Self {
+    pub(super) fn start(judge: &Arc<dyn Judge>, queue: usize, threads: usize) -> Self {
         let (sender, receiver) = sync_channel(queue.max(1));
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..threads.max(1)).filter_map(|at| {
-            let (judge, receiver) = (Arc::clone(&judge), Arc::clone(&receiver));
+            let (judge, receiver) = (Arc::clone(judge), Arc::clone(&receiver));
             std::thread::Builder::new()
                 .name(format!("classify-{at}"))
                 .spawn(move || work(&*judge, &receiver))

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::decide::Decision;
 use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
-use crate::conversation::Memory;
+use crate::conversation::Turn;
 use crate::dispatch::{self, Desk, Dispatched, Halt, Order, Tries};
 use crate::ids::ModelId;
 use crate::ledger::RequestRecord;
@@ -135,13 +135,7 @@ async fn relay(
         return Some(Reply { meta, body: ReplyContent::Whole(body) });
     }
     let (id, name) = (closing.id().as_str(), model.id.as_str());
-    let relay = match &reply.body {
-        ReplyBody::Events(_) => StreamRelay::for_events(request, id, name),
-        ReplyBody::Bytes(_) | ReplyBody::Whole(_) => {
-            StreamRelay::new(reply.dialect, request, id, name)
-        }
-    };
-    let relay = relay.created_at(closing.created());
+    let relay = StreamRelay::new(reply.dialect, request, id, name).created_at(closing.created());
     let (sender, receiver) = relay::channel();
     let deadline = Instant::from_std(decision.context.deadline);
     let job = StreamJob { closing, relay, body: reply.body, deadline };
@@ -155,12 +149,15 @@ fn remember(app: &AppState, decision: &Decision, model: &ModelId) {
     if decision.instruction.side.is_some() {
         return;
     }
-    let memory = Memory::new(
-        &decision.instruction.text,
-        (decision.verdict.tier, model.clone()),
-        (decision.prompt.likely, app.runtime.clock.instant()),
-    );
-    app.runtime.conversations.remember(decision.conversation, memory);
+    let turn = Turn {
+        instruction: decision.task,
+        tier: decision.verdict.tier,
+        model: model.clone(),
+        turn: decision.instruction.turn,
+        prompt_tokens: decision.prompt.likely,
+    };
+    let now = app.runtime.clock.instant();
+    app.runtime.conversations.remember(decision.conversation, turn, now);
 }
 
 /// The record of a request, without its outcome.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::{ChatError, ReplyMeta, RequestContext};
 use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Model, Resolution, Target, Tier};
 use crate::chat::ChatRequest;
-use crate::conversation::{self, Memory};
+use crate::conversation::{self, Fingerprint, Memory, Pin};
 use crate::ledger::Headroom;
 use crate::limits::Down;
 use crate::providers::ProviderSettings;
@@ -15,6 +16,9 @@ use crate::state::{AppState, Runtime};
 use crate::strategy::estimate::{self, PromptTokens};
 use crate::strategy::{self, Facts, Plan, Question, Spread, UnknownModel, Wanted};
 use crate::{telemetry, wire};
+
+/// How long a provider keeps a prefix, at least (Anthropic's default; OpenAI's is 5 to 10 minutes).
+const PREFIX_LIFETIME: Duration = Duration::from_secs(300);
 
 /// What the client's model name came to.
 #[derive(Debug)]
@@ -36,8 +40,10 @@ pub(super) struct Decision {
     pub prompt: PromptTokens,
     pub choice: Choice,
     pub headroom: Arc<Headroom>,
-    pub conversation: conversation::Fingerprint,
-    pub memory: Option<Memory>,
+    pub conversation: Fingerprint,
+    /// Names the instruction, to see whether the task is still the same.
+    pub task: Fingerprint,
+    pub memory: Option<Arc<Memory>>,
     /// For aliases that take turns or draw lots.
     pub spread: Spread,
     pub plan: Plan,
@@ -58,7 +64,8 @@ pub(super) async fn decide(
     let headroom = runtime.ledger.recent_headroom();
     let session = context.session.as_deref();
     let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
-    let memory = runtime.conversations.lookup(&fingerprint);
+    let memory = runtime.conversations.lookup(fingerprint);
+    let task = conversation::instruction_hash(&instruction.text);
     let counter = runtime.turn.fetch_add(1, Ordering::Relaxed);
     let spread = Spread { counter, random: rand::random() };
     let mut decision = Decision {
@@ -71,6 +78,7 @@ pub(super) async fn decide(
         choice,
         headroom,
         conversation: fingerprint,
+        task,
         memory,
         spread,
         plan: Plan::default(),
@@ -166,6 +174,10 @@ impl Decision {
     fn choose(&self, runtime: &Runtime) -> Plan {
         let snapshot = &self.context.snapshot;
         let facts = |model: &Model| self.facts(runtime, model);
+        let pinned = match conversation::pin(self.memory.as_deref(), self.task, self.verdict.tier) {
+            Pin::Keep(model) => Some(model),
+            Pin::MayMove => None,
+        };
         strategy::plan(&Question {
             now: self.context.received_at,
             tier: self.verdict.tier,
@@ -188,9 +200,7 @@ impl Decision {
             headroom: &self.headroom,
             when_exhausted: snapshot.config.budget.when_exhausted,
             routing: &snapshot.config.routing,
-            pinned: self.memory.as_ref().and_then(|memory| {
-                memory.keeps_model(&self.instruction.text, self.verdict.tier).then_some(&memory.model)
-            }),
+            pinned: pinned.as_ref(),
         })
     }
 
@@ -208,7 +218,10 @@ impl Decision {
             down,
             limited,
             quota_left: runtime.buckets.remaining(model, runtime.clock.now()),
-            cached_tokens: self.memory.as_ref().map_or(0, |memory| memory.cached(&model.id, now)),
+            cached_tokens: self
+                .memory
+                .as_ref()
+                .map_or(0, |memory| memory.cached_tokens(&model.id, now, PREFIX_LIFETIME)),
             ..Facts::default()
         }
     }

@@ -123,7 +123,7 @@ impl EmbeddedProvider {
 
     async fn answer(&self, call: ProviderCall) -> Result<ProviderReply, ProviderError> {
         let engine = self.engine()?;
-        let (request, dropped) = convert(&call)?;
+        let (request, dropped) = convert(&call, &self.settings)?;
         let mut events = engine.generate(request).map_err(|error| advise(&error))?;
         let first = match events.next().await {
             Some(Ok(event)) => event,
@@ -208,7 +208,10 @@ fn advise(error: &InferenceError) -> ProviderError {
 }
 
 /// The request as the engine takes it, and what it has no place for.
-fn convert(call: &ProviderCall) -> Result<(GenerateRequest, Vec<String>), ProviderError> {
+fn convert(
+    call: &ProviderCall,
+    settings: &EngineSettings,
+) -> Result<(GenerateRequest, Vec<String>), ProviderError> {
     let request = &*call.request;
     let mut dropped = Dropped(Vec::new());
     let mut turns: Vec<Turn> = Vec::new();
@@ -232,7 +235,9 @@ fn convert(call: &ProviderCall) -> Result<(GenerateRequest, Vec<String>), Provid
         }
     }
     note_unused(request, &mut dropped);
-    let max_tokens = [call.output_cap, request.max_output_tokens].into_iter().flatten().min();
+    // Where the client sets no cap, the one of the call is made for models that are a hundred times faster.
+    let wanted = request.max_output_tokens.unwrap_or(settings.default_output);
+    let max_tokens = Some(call.output_cap.map_or(wanted, |cap| cap.min(wanted)));
     Ok((GenerateRequest { turns, max_tokens, sampling: request.sampling.clone() }, dropped.0))
 }
 

@@ -297,4 +297,4 @@ fn stand_ins(question: &Question<'_>, besides: &[Offer]) -> Vec<Offer> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

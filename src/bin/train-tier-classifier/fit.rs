@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, ops};
+use candle_nn::{Optimizer, SGD, VarBuilder, ops};
 use clap::Args;
 use edge_router::analyze::Scores;
 use edge_router::inference::features::FeatureSettings;
@@ -20,26 +20,25 @@ use crate::data::{Example, rarity};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Recipe {
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     #[arg(long, default_value_t = 1 << 17)]
-    pub buckets: u32,
-    /// Width of the hidden layer; 0 for a linear model
-    #[arg(long, default_value_t = 0)]
-    pub hidden: usize,
-    #[arg(long, default_value_t = 15)]
-    pub epochs: usize,
+    pub(crate) buckets: u32,
+    #[arg(long, default_value_t = 20)]
+    pub(crate) epochs: usize,
     #[arg(long, default_value_t = 64)]
-    pub batch: usize,
-    #[arg(long, default_value_t = 0.02)]
-    pub rate: f64,
-    #[arg(long, default_value_t = 0.02)]
-    pub decay: f64,
+    pub(crate) batch: usize,
+    /// Step size at the start; falls to 0
+    #[arg(long, default_value_t = 20.0)]
+    pub(crate) rate: f64,
+    /// Half of this times the squared votes is added to the loss
+    #[arg(long, default_value_t = 5e-5)]
+    pub(crate) decay: f64,
     /// Share of the target that goes to the neighbouring tiers
-    #[arg(long, default_value_t = 0.1)]
-    pub smoothing: f32,
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) smoothing: f32,
     /// Share of the features left out of each look at an example
-    #[arg(long, default_value_t = 0.2)]
-    pub dropout: f32,
+    #[arg(long, default_value_t = 0.3)]
+    pub(crate) dropout: f32,
 }
 
 impl Recipe {
@@ -50,7 +49,7 @@ impl Recipe {
 
 /// A trained network with its tensors, in f32.
 pub(crate) struct Fitted {
-    pub tensors: HashMap<String, Tensor>,
+    pub(crate) tensors: HashMap<String, Tensor>,
     idf: Vec<f32>,
     network: Network,
 }
@@ -58,13 +57,16 @@ pub(crate) struct Fitted {
 pub(crate) fn fit(examples: &[&Example], recipe: &Recipe) -> anyhow::Result<Fitted> {
     let mut rng = StdRng::seed_from_u64(recipe.seed);
     let idf = rarity(examples, recipe.buckets);
-    let vars = initial(recipe, &mut rng)?;
-    let tensors: HashMap<_, _> =
-        vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let table = Var::zeros((idf.len(), CLASSES), DType::F32, &Device::Cpu)?;
+    let bias = Var::zeros(CLASSES, DType::F32, &Device::Cpu)?;
+    let mut tensors = HashMap::from([
+        ("table".to_owned(), table.as_tensor().clone()),
+        ("bias".to_owned(), bias.as_tensor().clone()),
+    ]);
     let builder = VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu);
-    let network = Network::new(&builder, recipe.buckets as usize, recipe.hidden)?;
-    let params = ParamsAdamW { lr: recipe.rate, weight_decay: recipe.decay, ..Default::default() };
-    let mut optimizer = AdamW::new(vars.into_values().collect(), params)?;
+    let network = Network::new(&builder, idf.len())?;
+    // Plain descent: a step sized for each weight (Adam) makes too much of rare features.
+    let mut optimizer = SGD::new(vec![table.clone(), bias], recipe.rate)?;
 
     let weighed: Vec<_> = examples.iter().map(|example| weigh(&example.features, &idf)).collect();
     let weights = class_weights(examples);
@@ -78,13 +80,13 @@ pub(crate) fn fit(examples: &[&Example], recipe: &Recipe) -> anyhow::Result<Fitt
                 chunk.iter().map(|at| thinned(&weighed[*at], recipe.dropout, &mut rng)).collect();
             let logits = network.batch(&batch(&texts)?)?;
             let targets = targets(chunk.iter().map(|at| examples[*at]), recipe.smoothing, &weights);
-            let loss = cross_entropy(&logits, targets)?;
+            let size = (table.sqr()?.sum_all()? * (recipe.decay / 2.0))?;
+            let loss = (cross_entropy(&logits, targets)? + size)?;
             optimizer.set_learning_rate(recipe.rate * remaining(step, steps));
             optimizer.backward_step(&loss)?;
             step += 1;
         }
     }
-    let mut tensors = tensors;
     tensors.insert("idf".into(), Tensor::new(idf.as_slice(), &Device::Cpu)?);
     Ok(Fitted { tensors, idf, network })
 }
@@ -100,24 +102,6 @@ impl Fitted {
         }
         Ok(all)
     }
-}
-
-fn initial(recipe: &Recipe, rng: &mut StdRng) -> anyhow::Result<HashMap<String, Var>> {
-    let width = CLASSES + recipe.hidden;
-    let mut noise = |rows: usize, columns: usize, quiet: usize, scale: f32| {
-        let values: Vec<f32> = (0..rows * columns)
-            .map(|at| if at % columns < quiet { 0.0 } else { rng.random_range(-scale..scale) })
-            .collect();
-        Var::from_vec(values, (rows, columns), &Device::Cpu)
-    };
-    let mut vars = HashMap::new();
-    // The votes start at none; the hidden columns need noise to differ from each other.
-    vars.insert("table".into(), noise(recipe.buckets as usize, width, CLASSES, 0.1)?);
-    vars.insert("bias".into(), Var::zeros(width, DType::F32, &Device::Cpu)?);
-    if recipe.hidden > 0 {
-        vars.insert("out".into(), noise(recipe.hidden, CLASSES, 0, 0.5)?);
-    }
-    Ok(vars)
 }
 
 /// From 1 at the start down to 0.

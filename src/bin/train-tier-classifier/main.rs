@@ -76,7 +76,6 @@ fn main() -> anyhow::Result<()> {
             version: VERSION,
             labels: Tier::ALL.to_vec(),
             features: settings,
-            hidden: args.recipe.hidden,
             temperature,
             data_blake3: hash.finalize().to_hex().to_string(),
             seed: args.recipe.seed,

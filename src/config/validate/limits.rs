@@ -27,7 +27,9 @@ pub(super) fn compile(
         }
         match &provider {
             Some(id) => drop(providers.find(id, &path.key("provider"), report)),
-            None => report.problem(&path.key("provider"), "is missing; allowed: the id of a provider"),
+            None => {
+                report.problem(&path.key("provider"), "is missing; allowed: the id of a provider");
+            }
         }
         let models = models.unwrap_or_else(|| vec!["*".to_owned()]);
         for (place, glob) in models.iter().enumerate() {

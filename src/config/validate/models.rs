@@ -82,7 +82,10 @@ fn usable_id(entry: &Entry<RawModel>, report: &mut Report) -> Option<String> {
             None
         }
         Some(id) if id.split_once('/').is_none_or(|(a, b)| a.is_empty() || b.is_empty()) => {
-            report.problem(&path, format_args!("`{id}`; allowed: provider/name such as openai/gpt-4.1"));
+            report.problem(
+                &path,
+                format_args!("`{id}`; allowed: provider/name such as openai/gpt-4.1"),
+            );
             None
         }
         Some(id) => Some(id.to_owned()),
@@ -144,14 +147,14 @@ fn model(
         report.problem(&path.key("upstream"), "is empty; allowed: the model's name on the wire");
     }
     let defaults = Defaults::of(kind);
-    let capabilities: Capabilities = raw
-        .capabilities
-        .clone()
-        .map_or(defaults.capabilities, |given| given.into_iter().collect());
+    let capabilities: Capabilities =
+        raw.capabilities.clone().map_or(defaults.capabilities, |given| given.into_iter().collect());
     let price = prices::compile(&raw, &path, capabilities, report)
         .or_else(|| defaults.local.then(Default::default));
     if own && raw.max_tier.is_none() && !defaults.local {
-        report.notes.push(format!("{path}: no max_tier for {id}, {} is assumed", defaults.max_tier));
+        report
+            .notes
+            .push(format!("{path}: no max_tier for {id}, {} is assumed", defaults.max_tier));
     }
     let (context_window, max_output_tokens) = sizes(&raw, &defaults, &path, report);
     let model = Model {

@@ -8,9 +8,7 @@ use crate::catalog::{
     Capabilities, Capability, LongContext, OffPeak, Price, Rates, ScheduledPrice,
 };
 use crate::config::problem::{Path, Report};
-use crate::config::raw::{
-    RawLongContext, RawModel, RawRates, RawScheduledPrice, RawTimeOfDay,
-};
+use crate::config::raw::{RawLongContext, RawModel, RawRates, RawScheduledPrice, RawTimeOfDay};
 use crate::config::values::Usd;
 use crate::money::PerMTok;
 
@@ -31,7 +29,10 @@ pub(super) fn compile(
             ("output_usd_per_mtok", written.output_usd_per_mtok),
         ] {
             if value.is_none() {
-                report.problem(&path.key(key), "is missing where other prices are given; allowed: 0 or more");
+                report.problem(
+                    &path.key(key),
+                    "is missing where other prices are given; allowed: 0 or more",
+                );
             }
         }
     }

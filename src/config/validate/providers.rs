@@ -29,7 +29,12 @@ impl Providers {
     }
 
     /// The provider of this name; reports at `path` if there is none.
-    pub(super) fn find(&self, id: &str, path: &Path, report: &mut Report) -> Option<&ProviderSettings> {
+    pub(super) fn find(
+        &self,
+        id: &str,
+        path: &Path,
+        report: &mut Report,
+    ) -> Option<&ProviderSettings> {
         let found = self.get(id);
         if found.is_none() && !self.nameless {
             let names: Vec<_> = self.settings.iter().map(|one| one.id.as_str()).collect();
@@ -118,7 +123,10 @@ fn settings(entry: Entry<RawProvider>, report: &mut Report) -> Option<ProviderSe
     let RawProvider { id, kind, base_url, api_keys, first_byte_timeout_s, headers } = raw;
     let id = id?;
     if id.contains('/') || id.chars().any(char::is_whitespace) {
-        report.problem(&path.key("id"), format_args!("`{id}`; allowed: a name without slash and blank"));
+        report.problem(
+            &path.key("id"),
+            format_args!("`{id}`; allowed: a name without slash and blank"),
+        );
     }
     // An unusable kind or address still leaves a provider, so that its models are not called unknown.
     let kind = read_kind(kind.as_deref(), &path, report).unwrap_or(ProviderKind::OpenAi);
@@ -189,7 +197,8 @@ fn read_base_url(
         (None, ProviderKind::Anthropic) => "https://api.anthropic.com",
         (None, ProviderKind::Ollama) => "http://127.0.0.1:11434",
         (None, ProviderKind::OpenAi) => {
-            report.problem(&path, "is missing; allowed: an address such as http://127.0.0.1:9000/v1");
+            report
+                .problem(&path, "is missing; allowed: an address such as http://127.0.0.1:9000/v1");
             return String::new();
         }
     };

@@ -22,8 +22,15 @@ use crate::strategy::RoutingSettings;
 const BASELINE: &str = "anthropic/claude-opus-4-6";
 
 pub(super) fn server(raw: RawServer, base: &FilePath, report: &mut Report) -> ServerSettings {
-    let RawServer { host, port, master_key, data_dir, max_body_mb, request_timeout_s, cors_origins } =
-        raw;
+    let RawServer {
+        host,
+        port,
+        master_key,
+        data_dir,
+        max_body_mb,
+        request_timeout_s,
+        cors_origins,
+    } = raw;
     let path = Path::root().key("server");
     let master_key = master_key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
     let host = read_host(host.as_deref(), &path, report);
@@ -33,7 +40,9 @@ pub(super) fn server(raw: RawServer, base: &FilePath, report: &mut Report) -> Se
             format_args!("{host} can be reached from outside and no master_key is set; allowed: a loopback address such as 127.0.0.1, or any address with server.master_key"),
         );
     }
-    if port == Some(0) && !matches!(report.origins.of(&path.key("port")), crate::config::problem::Origin::Flag(_)) {
+    if port == Some(0)
+        && !matches!(report.origins.of(&path.key("port")), crate::config::problem::Origin::Flag(_))
+    {
         report.problem(&path.key("port"), "is 0; allowed: 1 to 65535");
     }
     for (key, value) in [("max_body_mb", max_body_mb), ("request_timeout_s", request_timeout_s)] {
@@ -161,17 +170,23 @@ pub(super) fn network(raw: RawNetwork, base: &FilePath, report: &mut Report) -> 
     };
     // The address is not repeated: it may hold a password.
     if proxy.as_deref().is_some_and(|proxy| !usable(proxy)) {
-        report.problem(&path.key("proxy"), "is not a proxy address; allowed: http://[user:password@]host:port");
+        report.problem(
+            &path.key("proxy"),
+            "is not a proxy address; allowed: http://[user:password@]host:port",
+        );
     }
     let ca_file = ca_file.filter(|file| !file.is_empty()).map(|file| absolute(base, &file));
     if let Some(file) = ca_file.as_ref().filter(|file| !file.is_file()) {
-        report.problem(&path.key("ca_file"), format_args!("there is no file {}; allowed: a PEM file", file.display()));
+        report.problem(
+            &path.key("ca_file"),
+            format_args!("there is no file {}; allowed: a PEM file", file.display()),
+        );
     }
     NetworkSettings { proxy: proxy.map(Into::into), ca_file }
 }
 
-pub(super) fn classifier(raw: RawClassifier, report: &mut Report) -> ClassifierSettings {
-    let RawClassifier { deadline_ms, queue, threads, loss } = raw;
+pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> ClassifierSettings {
+    let RawClassifier { deadline_ms, queue, threads, loss } = *raw;
     let path = Path::root().key("classifier");
     for (key, value) in [("deadline_ms", deadline_ms), ("queue", queue), ("threads", threads)] {
         if value == Some(0) {
@@ -179,7 +194,10 @@ pub(super) fn classifier(raw: RawClassifier, report: &mut Report) -> ClassifierS
         }
     }
     if loss.is_some_and(|rows| rows.iter().flatten().any(|loss| !loss.is_finite() || *loss < 0.0)) {
-        report.problem(&path.key("loss"), "holds a negative number; allowed: five rows of five numbers, 0 or more");
+        report.problem(
+            &path.key("loss"),
+            "holds a negative number; allowed: five rows of five numbers, 0 or more",
+        );
     }
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let count = |value: Option<u32>, default: usize| {

@@ -35,7 +35,8 @@ fn bench(queue: usize, deadline: Duration) -> Bench {
     let judge = Arc::new(Gate { begun: Mutex::new(begin), permits: Mutex::new(granted) });
     let weak = Arc::downgrade(&judge);
     let settings = ClassifierSettings { deadline, queue, threads: 1, loss: LossMatrix::default() };
-    let classifier = Classifier::with_judge(judge, &settings);
+    let judge: Arc<dyn Judge> = judge;
+    let classifier = Classifier::with_judge(&judge, &settings);
     Bench { classifier, begun, permits, judge: weak }
 }
 

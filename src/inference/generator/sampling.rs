@@ -10,6 +10,7 @@ use crate::chat::Sampling;
 /// What holds where the client says nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingDefaults {
+    /// 0: always the likeliest token. The smallest models lose the thread at anything above.
     pub temperature: f64,
     pub top_p: f64,
     /// 0: no limit.
@@ -23,7 +24,7 @@ pub struct SamplingDefaults {
 
 impl Default for SamplingDefaults {
     fn default() -> Self {
-        Self { temperature: 0.2, top_p: 0.9, top_k: 40, repeat_penalty: 1.1, repeat_window: 64 }
+        Self { temperature: 0.0, top_p: 0.9, top_k: 40, repeat_penalty: 1.1, repeat_window: 64 }
     }
 }
 

@@ -94,7 +94,8 @@ fn a_models_folder_that_does_not_exist_is_an_error() {
 #[case::version("version", 99.into(), "version 99 is not 1")]
 #[case::labels("labels", serde_json::json!(["deep", "trivial"]), "labels must be")]
 #[case::temperature("temperature", 0.into(), "temperature must be above 0")]
-#[case::shape("hidden", 7.into(), "model.safetensors")]
+#[case::buckets("features", serde_json::json!({"buckets": 7, "word_gram": 2}), "a power of two")]
+#[case::shape("features", serde_json::json!({"buckets": 8, "word_gram": 2}), "model.safetensors")]
 #[case::missing("seed", serde_json::Value::Null, "config.json")]
 fn a_model_that_does_not_fit_is_refused_with_its_file(
     #[case] key: &str,
