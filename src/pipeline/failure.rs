@@ -68,22 +68,27 @@ pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
 
 fn all_failed(tries: &Tries) -> ChatError {
     let attempts = tries.attempts.clone();
+    let list = attempts
+        .iter()
+        .map(|one| format!("{}: {}", one.model_id, one.reason))
+        .collect::<Vec<_>>()
+        .join("; ");
     let all = |kind: ProviderErrorKind| tries.kinds.iter().all(|one| *one == kind);
     if all(ProviderErrorKind::RateLimited) {
         let retry_after = tries.retry_after.unwrap_or(DEFAULT_RETRY);
         return ChatError::RateLimited {
-            message: "Every model that could serve is rate limited".into(),
+            message: format!("Every model that could serve is rate limited. {list}"),
             retry_after,
             attempts,
         };
     }
     if all(ProviderErrorKind::Timeout) {
         return ChatError::UpstreamTimeout {
-            message: "No model began to answer in time".into(),
+            message: format!("No model began to answer in time. {list}"),
             attempts,
         };
     }
-    ChatError::AllBackendsFailed { message: "Every model that could serve failed".into(), attempts }
+    ChatError::AllBackendsFailed { message: format!("Every model that could serve failed. {list}"), attempts }
 }
 
 fn from_plan(decision: &Decision, empty: Empty) -> ChatError {

@@ -162,8 +162,12 @@ async fn serve(
         Script::Answer { text, usage } => openai(&request, &text, usage, streamed),
         Script::Cut { chunks } => {
             let frames = (0..chunks).map(|n| Ok(chunk(&format!("part {n} "))));
-            let broken = std::iter::once(Err(std::io::Error::other("cut")));
-            sse(Body::from_stream(futures_util::stream::iter(frames.chain(broken))))
+            // The server drops what it has not flushed when the body fails.
+            let broken = futures_util::stream::once(async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Err(std::io::Error::other("cut"))
+            });
+            sse(Body::from_stream(futures_util::stream::iter(frames).chain(broken)))
         }
         Script::Endless { pause } => endless(stage, pause),
     }
