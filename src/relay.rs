@@ -151,6 +151,7 @@ async fn pump(
     tokio::pin!(silence);
     loop {
         let mut out = Vec::new();
+        let mut broken = None;
         let item = tokio::select! {
             biased;
             () = client.closed() => return End::ClientGone,
@@ -171,9 +172,8 @@ async fn pump(
                         Ok(())
                     }
                 };
-                if let Err(broken) = read {
-                    return fault(broken);
-                }
+                // What was written before the fault is good.
+                broken = read.err();
             }
         }
         silence.as_mut().reset(Instant::now() + KEEPALIVE);
@@ -182,6 +182,9 @@ async fn pump(
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return End::ClientGone,
             }
+        }
+        if let Some(broken) = broken {
+            return fault(broken);
         }
     }
 }

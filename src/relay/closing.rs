@@ -96,10 +96,7 @@ impl Closing {
 
     /// Settles, records and counts. `error` is the code where the answer did not end well.
     pub async fn close(self, observed: &Observed, error: Option<&str>) -> Closed {
-        let (usage, estimated) = match observed.usage {
-            Some(usage) => (usage, false),
-            None => (self.counted_usage(observed.output_bytes), true),
-        };
+        let (usage, estimated) = self.usage(observed);
         let Self { runtime, reservation, pass, mut record, candidate, attempts, .. } = self;
         let now = runtime.clock.instant();
         let cost = candidate
@@ -160,11 +157,17 @@ fn millis(elapsed: Duration) -> f64 {
 }
 
 impl Closing {
-    fn counted_usage(&self, output_bytes: u64) -> Usage {
-        Usage {
-            input: u64::from(self.prompt_tokens),
-            output: output_bytes.div_ceil(BYTES_PER_TOKEN),
-            ..Usage::default()
+    /// What to charge, and whether it had to be counted: a provider that reports nothing, or a
+    /// stream that broke before its last report.
+    fn usage(&self, observed: &Observed) -> (Usage, bool) {
+        let output = observed.output_bytes.div_ceil(BYTES_PER_TOKEN);
+        match observed.usage {
+            Some(usage) if observed.usage_complete => (usage, false),
+            Some(usage) => (Usage { output: usage.output.max(output), ..usage }, true),
+            None => {
+                let input = u64::from(self.prompt_tokens);
+                (Usage { input, output, ..Usage::default() }, true)
+            }
         }
     }
 }

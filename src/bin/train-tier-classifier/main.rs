@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
             seed: args.recipe.seed,
         };
         save(out, &config, &model)?;
-        timings(&TierModel::load(out)?)?;
+        timings(&TierModel::load(out)?, &paths[0])?;
     }
     say(&format!("took {:.0} s", since(begun)))
 }
@@ -139,15 +139,16 @@ fn save(out: &Path, config: &ModelConfig, model: &fit::Fitted) -> anyhow::Result
     std::fs::write(out.join(CONFIG), text).context("writing the configuration")
 }
 
-fn timings(model: &TierModel) -> anyhow::Result<()> {
-    for words in [20, 500] {
-        let text = "fix the failing login test in src/auth.rs, please ".repeat(words / 8 + 1);
-        let text = text.split_inclusive(' ').take(words * 3 / 4).collect::<String>();
+/// Milliseconds for texts made of real prompts, at four characters a token.
+fn timings(model: &TierModel, path: &Path) -> anyhow::Result<()> {
+    let prompts = std::fs::read_to_string(path)?;
+    for tokens in [20, 500, 250_000] {
+        let text: String = prompts.chars().cycle().take(tokens * 4).collect();
         let begun = SystemClock.instant();
-        for _ in 0..200 {
+        for _ in 0..100 {
             model.scores(&text)?;
         }
-        say(&format!("{words} tokens: {:.3} ms", since(begun) * 1000.0 / 200.0))?;
+        say(&format!("{tokens} tokens: {:.3} ms", since(begun) * 1000.0 / 100.0))?;
     }
     Ok(())
 }

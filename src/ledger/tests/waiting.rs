@@ -58,9 +58,9 @@ async fn who_waits_longest_is_served_first() {
     let held = ledger.reserve(ask(1000)).await.unwrap();
     let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
     for number in 0..5 {
-        let (ledger, served) = (ledger.clone(), served.clone());
+        let (other, served) = (ledger.clone(), served.clone());
         tokio::spawn(async move {
-            let reservation = ledger.reserve(ask(700)).await.unwrap();
+            let reservation = other.reserve(ask(700)).await.unwrap();
             served.send(number).unwrap();
             reservation.release().await;
         });
