@@ -80,11 +80,6 @@ const FILLER: &str = "Continue.";
 /// [`WireError::Malformed`] for what is not JSON, [`WireError::Field`] for a known field of the
 /// wrong type, [`WireError::Unsupported`] for Ollama's API.
 pub fn decode_request(dialect: Dialect, body: Bytes) -> Result<ChatRequest, WireError> {
-    // A list would be read as the object's fields in order.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        let message = "expected a JSON object, got a list".to_owned();
-        return Err(WireError::Malformed { line: 1, column: 1, message });
-    }
     match dialect {
         Dialect::OpenAi => openai::decode(body),
         Dialect::Anthropic => anthropic::decode(body),

@@ -91,7 +91,6 @@ impl Bucket {
     }
 
     /// When a request of `tokens` tokens has room: `None` now, `Some(None)` never.
-    #[expect(clippy::option_option, reason = "now, later and never are three answers")]
     pub fn next_free(&self, tokens: u64, now: Timestamp) -> Option<Option<Duration>> {
         let begin = self.begin(now);
         let live = self.taken.iter().filter(|slot| slot.step >= begin);

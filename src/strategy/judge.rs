@@ -70,7 +70,6 @@ impl Offer {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "short-lived, moved once into a list of its kind")]
 pub(super) enum Verdict {
     Capable(Offer),
     /// Could serve if the tier is dropped.
