@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response as HttpResponse};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::error::{Failure, Protocol, finish};
+use super::routes::Access;
 use super::{guard, routes};
 use crate::ids::RequestId;
 use crate::ledger::Headroom;
@@ -58,6 +59,7 @@ pub(super) async fn observe(
     let protocol = Protocol::of_path(request.uri().path());
     let route = routes::canonical(request.extensions().get::<MatchedPath>());
     let method = request.method().clone();
+    let from_page = request.headers().contains_key(header::ORIGIN);
     request.extensions_mut().insert(arrival.clone());
     let in_flight = telemetry::in_flight();
     let answer = match guard::check(&state, &request) {
@@ -69,22 +71,43 @@ pub(super) async fn observe(
     };
     drop(in_flight);
     let mut answer = finish(answer, protocol, &arrival.id);
-    add_headers(&mut answer, &arrival.id, &state);
+    if !from_page {
+        remove_cors(&mut answer);
+    }
+    name(&mut answer, &arrival.id);
+    if routes::access(route) != Access::Open && !turned_away(answer.status()) {
+        show_budget(&mut answer, &state);
+    }
     let elapsed = state.runtime.clock.instant().saturating_duration_since(arrival.at);
     telemetry::http_answered(route, &method, answer.status(), elapsed);
     answer
 }
 
-fn add_headers<B>(answer: &mut HttpResponse<B>, id: &RequestId, state: &AppState) {
-    let headers = answer.headers_mut();
+/// What the CORS layer says to everyone, and only web pages need.
+fn remove_cors(answer: &mut Response) {
+    answer.headers_mut().remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    answer.headers_mut().remove(header::VARY);
+}
+
+fn name(answer: &mut Response, id: &RequestId) {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        headers.insert("x-request-id", id);
+        answer.headers_mut().insert("x-request-id", id);
     }
-    if !headers.contains_key("x-edge-budget-remaining-usd")
-        && let Some(left) = remaining(&state.runtime.ledger.recent_headroom())
-        && let Ok(left) = HeaderValue::from_str(&left.to_string())
-    {
-        headers.insert("x-edge-budget-remaining-usd", left);
+}
+
+fn turned_away(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// For whoever may call the API: what is left, where a limit is set.
+fn show_budget(answer: &mut Response, state: &AppState) {
+    const NAME: &str = "x-edge-budget-remaining-usd";
+    if answer.headers().contains_key(NAME) {
+        return;
+    }
+    let left = remaining(&state.runtime.ledger.recent_headroom());
+    if let Some(left) = left.and_then(|left| HeaderValue::from_str(&left.to_string()).ok()) {
+        answer.headers_mut().insert(NAME, left);
     }
 }
 

@@ -50,10 +50,14 @@ fn describe(headers: &mut HeaderMap, meta: &ReplyMeta) {
 
 /// Sets a header; characters that a header cannot hold become `?`.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    let value = HeaderValue::from_str(value).or_else(|_| {
-        let safe = |c: char| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' };
-        HeaderValue::from_str(&value.chars().map(safe).collect::<String>())
-    });
+    let plain = |c: char| c.is_ascii() && !c.is_ascii_control();
+    let value = match value.chars().all(plain) {
+        true => HeaderValue::from_str(value),
+        false => {
+            let safe: String = value.chars().map(|c| if plain(c) { c } else { '?' }).collect();
+            HeaderValue::from_str(&safe)
+        }
+    };
     if let Ok(value) = value {
         headers.insert(name, value);
     }

@@ -58,3 +58,34 @@ impl From<&Window> for WindowReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::NanoUsd;
+
+    #[test]
+    fn amounts_are_written_to_the_nano_dollar() {
+        let resets_at = "2026-11-22T00:00:00Z".parse().unwrap();
+        let headroom = Headroom {
+            daily: Window {
+                limit: Some(NanoUsd(3_000_000_000)),
+                spent: NanoUsd(1_000_000_001),
+                reserved: NanoUsd(250_000_000),
+                resets_at,
+            },
+            monthly: Window { limit: None, spent: NanoUsd(7), reserved: NanoUsd(0), resets_at },
+            per_request: Some(NanoUsd(2_000_000_000)),
+        };
+        assert_eq!(
+            serde_json::to_string(&BudgetReport::from(&headroom)).unwrap(),
+            concat!(
+                r#"{"daily":{"limit_usd":3,"spent_usd":1.000000001,"reserved_usd":0.25,"#,
+                r#""remaining_usd":1.749999999,"resets_at":"2026-11-22T00:00:00Z"},"#,
+                r#""monthly":{"limit_usd":null,"spent_usd":0.000000007,"reserved_usd":0,"#,
+                r#""remaining_usd":null,"resets_at":"2026-11-22T00:00:00Z"},"#,
+                r#""per_request_limit_usd":2}"#,
+            )
+        );
+    }
+}
