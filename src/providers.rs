@@ -31,7 +31,10 @@ pub struct ProviderSettings {
     pub api_keys: Vec<SecretString>,
     /// The kind needs a key and none is there: the provider is known but not enabled.
     pub enabled: bool,
+    /// Longest wait for a stream to begin.
     pub first_byte_timeout: Duration,
+    /// Longest wait for an answer that is not streamed; the same where the owner set one.
+    pub whole_answer_timeout: Duration,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
 }

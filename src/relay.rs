@@ -127,8 +127,9 @@ pub async fn run(job: StreamJob, client: mpsc::Sender<Bytes>) {
             relay.fail(&body, &mut out);
         }
     }
-    let _ = tokio::time::timeout_at(deadline.max(Instant::now() + KEEPALIVE), client.send(out.into()))
-        .await;
+    let _ =
+        tokio::time::timeout_at(deadline.max(Instant::now() + KEEPALIVE), client.send(out.into()))
+            .await;
 }
 
 fn source(body: ReplyBody) -> Option<BoxStream<'static, Result<Item, ProviderError>>> {
@@ -162,7 +163,9 @@ async fn pump(
         match item {
             None => relay.keepalive(&mut out),
             Some(None) => return relay.end().map_or_else(fault, |()| End::Complete),
-            Some(Some(Err(error))) => return End::Fault { message: format!("the provider broke off: {error}") },
+            Some(Some(Err(error))) => {
+                return End::Fault { message: format!("the provider broke off: {error}") };
+            }
             Some(Some(Ok(item))) => {
                 closing.first_byte();
                 let read = match item {
@@ -192,4 +195,3 @@ async fn pump(
 fn fault(fault: StreamFault) -> End {
     End::Fault { message: fault.to_string() }
 }
-

@@ -23,9 +23,9 @@ use crate::limits::{Buckets, Health};
 use crate::providers::embedded::EmbeddedProvider;
 use crate::providers::http::{ClientError, HttpClient, HttpProvider};
 use crate::providers::{Provider, ProviderKind};
+use crate::pull;
 use crate::state::{AppState, ProviderEntry, Runtime, Snapshot};
 use crate::store::StoreError;
-use crate::pull;
 
 /// What the configuration file does not say.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
     let ledger = Ledger::open(&ledger_file, start.clock.clone(), config.budget.clone());
     let (classifier, ledger) = tokio::join!(classifier, ledger);
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
-    let embedded = embedded_model_path(&config).map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
+    let embedded = embedded_model_path(&config)
+        .map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
     let runtime = Arc::new(Runtime {
         ledger: ledger?,
         health: Health::default(),

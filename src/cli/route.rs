@@ -17,7 +17,9 @@ use crate::pipeline::{self, Caller, Explanation, RequestContext};
 use crate::wire;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"fix the typo\"}]}' | edge-router route")]
+#[command(
+    after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"fix the typo\"}]}' | edge-router route"
+)]
 pub struct Route {
     #[command(flatten)]
     config: ConfigArg,
@@ -53,7 +55,8 @@ impl Route {
         let mut body = Vec::new();
         match &self.file {
             Some(path) => {
-                body = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                body = std::fs::read(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
             }
             None => {
                 std::io::stdin().read_to_end(&mut body).context("cannot read standard input")?;
@@ -63,7 +66,11 @@ impl Route {
     }
 }
 
-async fn explain(mut config: Config, models_dir: Option<PathBuf>, body: Bytes) -> anyhow::Result<Explanation> {
+async fn explain(
+    mut config: Config,
+    models_dir: Option<PathBuf>,
+    body: Bytes,
+) -> anyhow::Result<Explanation> {
     let request = wire::decode_request(wire::detect_dialect(&body), body)?;
     // A router that has never run has no ledger; explaining must not make one.
     let scratch = std::env::temp_dir().join(RequestId::fresh().as_str());

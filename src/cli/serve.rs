@@ -25,7 +25,9 @@ const DEFAULT_MODEL: &str = "smollm2-135m";
 const READY_POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  edge-router serve\n  OPENAI_API_KEY=sk-... edge-router serve --port 4100")]
+#[command(
+    after_help = "Examples:\n  edge-router serve\n  OPENAI_API_KEY=sk-... edge-router serve --port 4100"
+)]
 pub struct Serve {
     #[command(flatten)]
     config: ConfigArg,
@@ -57,10 +59,16 @@ impl Serve {
     }
 }
 
-async fn serve(config: Config, source: ConfigSource, models_dir: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    source: ConfigSource,
+    models_dir: Option<PathBuf>,
+) -> anyhow::Result<()> {
     let address = SocketAddr::new(config.server.host, config.server.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another edge-router running? --port takes another port")
+        format!(
+            "cannot listen on {address}; is another edge-router running? --port takes another port"
+        )
     })?;
     let address = listener.local_addr()?;
     let start = Start { clock: Arc::new(SystemClock), models_dir };
@@ -69,7 +77,8 @@ async fn serve(config: Config, source: ConfigSource, models_dir: Option<PathBuf>
     if let Err(error) = &watch {
         tracing::warn!(%error, "changes of the configuration file will not be noticed");
     }
-    let serving = tokio::spawn(server::serve(listener, state.clone(), state.runtime.shutdown.clone()));
+    let serving =
+        tokio::spawn(server::serve(listener, state.clone(), state.runtime.shutdown.clone()));
     let announcing = tokio::spawn(announce(state.clone(), address));
     signalled().await?;
     tracing::info!("draining");
@@ -84,7 +93,9 @@ async fn serve(config: Config, source: ConfigSource, models_dir: Option<PathBuf>
 async fn announce(state: AppState, address: SocketAddr) {
     if let Err(error) = fetch_if_needed(&state).await {
         output::error(&format!("error: {error:#}"));
-        output::error("No backend can answer yet: set a provider key, start Ollama, or run `edge-router models pull smollm2-135m`.");
+        output::error(
+            "No backend can answer yet: set a provider key, start Ollama, or run `edge-router models pull smollm2-135m`.",
+        );
     }
     while !state.ready() {
         tokio::time::sleep(READY_POLL).await;
@@ -103,7 +114,9 @@ async fn fetch_if_needed(state: &AppState) -> anyhow::Result<()> {
         return Ok(());
     }
     let data_dir = state.current().config.server.data_dir.clone();
-    output::error("No provider key, no Ollama, no configured model: fetching the small embedded model (92 MB, once).");
+    output::error(
+        "No provider key, no Ollama, no configured model: fetching the small embedded model (92 MB, once).",
+    );
     let fetch = move || pull::ensure(DEFAULT_MODEL, &data_dir, &Bar::new(DEFAULT_MODEL));
     tokio::task::spawn_blocking(fetch).await??;
     engine.load();
@@ -116,7 +129,9 @@ fn backends(state: &AppState) -> String {
         .config
         .providers
         .iter()
-        .filter(|one| one.enabled && one.kind != ProviderKind::Embedded && one.kind != ProviderKind::Ollama)
+        .filter(|one| {
+            one.enabled && one.kind != ProviderKind::Embedded && one.kind != ProviderKind::Ollama
+        })
         .map(|one| one.id.to_string())
         .collect();
     let found = state.runtime.discovered.lock();
@@ -126,7 +141,8 @@ fn backends(state: &AppState) -> String {
         .runtime
         .embedded
         .as_ref()
-        .is_some_and(|engine| matches!(engine.ready(), Readiness::Ready(_))) {
+        .is_some_and(|engine| matches!(engine.ready(), Readiness::Ready(_)))
+    {
         names.push("the embedded model".to_owned());
     }
     if names.is_empty() { "no backend".to_owned() } else { names.join(", ") }

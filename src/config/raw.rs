@@ -143,7 +143,8 @@ pub(super) struct RawProvider {
     pub(super) base_url: Option<String>,
     /// In order of preference. An entry whose variable is not set is dropped.
     pub(super) api_keys: Option<Vec<String>>,
-    /// Longest wait for the first byte of an answer. Default 60 (ollama 300, embedded 120).
+    /// Longest wait for the first byte of an answer. Default 60 (ollama 300, embedded 120), and 240
+    /// for an answer that is not streamed.
     pub(super) first_byte_timeout_s: Option<u32>,
     /// Extra request headers.
     pub(super) headers: Option<BTreeMap<String, String>>,

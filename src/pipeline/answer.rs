@@ -50,7 +50,11 @@ pub(super) async fn run(
     }
 }
 
-async fn answer(app: &AppState, decision: &Decision, tries: &mut Tries) -> Result<Reply, ChatError> {
+async fn answer(
+    app: &AppState,
+    decision: &Decision,
+    tries: &mut Tries,
+) -> Result<Reply, ChatError> {
     let runtime = &app.runtime;
     let snapshot = &decision.context.snapshot;
     let desk = Desk {

@@ -24,7 +24,10 @@ const PREFIX_LIFETIME: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) enum Choice {
     Auto,
-    Named { strategy: AliasStrategy, targets: Vec<Target> },
+    Named {
+        strategy: AliasStrategy,
+        targets: Vec<Target>,
+    },
     /// The name leads nowhere.
     Nothing(ChatError),
 }
@@ -93,7 +96,9 @@ fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<T
     match snapshot.catalog.resolve(&request.model) {
         Resolution::Auto(tier) => (Choice::Auto, tier),
         Resolution::Models { strategy, targets } => (Choice::Named { strategy, targets }, None),
-        Resolution::Removed { id, replacement } => (Choice::Nothing(removed(&id, replacement)), None),
+        Resolution::Removed { id, replacement } => {
+            (Choice::Nothing(removed(&id, replacement)), None)
+        }
         Resolution::Unknown { nearest } => match snapshot.config.routing.unknown_model {
             UnknownModel::Auto => (Choice::Auto, None),
             UnknownModel::Reject => (Choice::Nothing(unknown(&request.model, nearest)), None),
@@ -114,7 +119,8 @@ fn removed(id: &str, replacement: Option<String>) -> ChatError {
 
 fn unknown(asked: &str, nearest: Vec<String>) -> ChatError {
     let asked: String = asked.chars().take(100).collect();
-    let hint = if nearest.is_empty() { String::new() } else { format!(" Near: {}.", nearest.join(", ")) };
+    let hint =
+        if nearest.is_empty() { String::new() } else { format!(" Near: {}.", nearest.join(", ")) };
     ChatError::ModelNotFound {
         message: format!(
             "No model or alias is called `{asked}`.{hint} GET /v1/models lists all; `auto` lets the router choose."
@@ -146,7 +152,10 @@ async fn classify(runtime: &Runtime, context: &RequestContext, text: &str) -> Ve
         Ok(scores) => analyze::decide(&scores, loss),
         Err(error) => {
             telemetry::classifier_degraded(&error);
-            Verdict { source: Source::Heuristic, ..analyze::decide(&analyze::heuristic(text), loss) }
+            Verdict {
+                source: Source::Heuristic,
+                ..analyze::decide(&analyze::heuristic(text), loss)
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::decide::{self, Decision};
 use super::RequestContext;
+use super::decide::{self, Decision};
 use crate::analyze::{Source, Verdict};
 use crate::catalog::{Capability, Tier};
 use crate::chat::ChatRequest;
@@ -94,7 +94,9 @@ pub(super) fn why_tier(verdict: &Verdict) -> String {
         Source::Heuristic => format!("{tier} work by rules, the classifier was busy"),
         Source::Header => format!("{tier} work as the client says"),
         Source::Explicit => format!("the client named the model ({tier} work)"),
-        Source::Inherited => format!("{tier} work, inherited from the instruction that this continues"),
+        Source::Inherited => {
+            format!("{tier} work, inherited from the instruction that this continues")
+        }
         Source::SideRequest => format!("{tier} work, a request that the client sends on its own"),
         Source::Escalated => format!("{tier} work, raised after repeated failures"),
     }

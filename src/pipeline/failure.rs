@@ -27,7 +27,9 @@ pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
             message: error.message,
         },
         Halt::Deadline => ChatError::UpstreamTimeout {
-            message: "The request's time is up (server.request_timeout_s); ask for less or raise it.".into(),
+            message:
+                "The request's time is up (server.request_timeout_s); ask for less or raise it."
+                    .into(),
             attempts: tries.attempts.clone(),
         },
         Halt::Ledger(message) => ChatError::LedgerUnavailable { message },
@@ -49,15 +51,20 @@ pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
     }
     if !tries.limited.is_empty() {
         return ChatError::RateLimited {
-            message: format!("Every model that could serve is at its limit. {}", tries.limited.join("; ")),
+            message: format!(
+                "Every model that could serve is at its limit. {}",
+                tries.limited.join("; ")
+            ),
             retry_after: tries.retry_after.unwrap_or(DEFAULT_RETRY),
             attempts: Vec::new(),
         };
     }
     match &tries.budget {
-        Some(BudgetError::Store(error)) => {
-            ChatError::LedgerUnavailable { message: format!("The ledger cannot be written ({error}), so nothing that costs money is sent; check disk space and data_dir.") }
-        }
+        Some(BudgetError::Store(error)) => ChatError::LedgerUnavailable {
+            message: format!(
+                "The ledger cannot be written ({error}), so nothing that costs money is sent; check disk space and data_dir."
+            ),
+        },
         Some(refused) => ChatError::BudgetExceeded {
             message: format!("{refused} No free model can serve this request."),
             resets_at: refused.resets_at(),
@@ -88,7 +95,10 @@ fn all_failed(tries: &Tries) -> ChatError {
             attempts,
         };
     }
-    ChatError::AllBackendsFailed { message: format!("Every model that could serve failed. {list}"), attempts }
+    ChatError::AllBackendsFailed {
+        message: format!("Every model that could serve failed. {list}"),
+        attempts,
+    }
 }
 
 fn from_plan(decision: &Decision, empty: Empty) -> ChatError {

@@ -34,9 +34,6 @@ const LARGEST_ANSWER: usize = 64 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
 /// The body of an error is waited for no longer.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A whole answer shows its first byte only when it is complete, so it gets this many times the
-/// first-byte timeout.
-const WHOLE_ANSWER_FACTOR: u32 = 4;
 /// The version that is sent unless the client names one (Anthropic's API reference, "Versions").
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// Ollama loads a model anew when the window changes: windows are powers of two, at least this.
@@ -53,6 +50,7 @@ pub struct HttpProvider {
     /// Configured headers, the same for every call.
     headers: HeaderMap,
     first_byte: Duration,
+    whole_answer: Duration,
     client: reqwest::Client,
 }
 
@@ -88,6 +86,7 @@ impl HttpProvider {
             url,
             headers,
             first_byte: settings.first_byte_timeout,
+            whole_answer: settings.whole_answer_timeout,
         })
     }
 
@@ -105,8 +104,7 @@ impl HttpProvider {
         })?;
         let request = self.client.post(self.url.clone()).headers(self.headers(&call)?);
         let request = request.body(encoded.body);
-        let patience =
-            if streamed { self.first_byte } else { self.first_byte * WHOLE_ANSWER_FACTOR };
+        let patience = if streamed { self.first_byte } else { self.whole_answer };
         let begun = async {
             let response = request.send().await.map_err(|error| self.broken(error))?;
             self.begin(response, call.key.as_ref()).await

@@ -52,7 +52,17 @@ impl Closing {
         attempts: Vec<Attempt>,
         (received, prompt_tokens): (Instant, u32),
     ) -> Self {
-        Self { runtime, reservation, pass, record, candidate, attempts, prompt_tokens, received, first_byte: None }
+        Self {
+            runtime,
+            reservation,
+            pass,
+            record,
+            candidate,
+            attempts,
+            prompt_tokens,
+            received,
+            first_byte: None,
+        }
     }
 
     pub fn id(&self) -> &RequestId {

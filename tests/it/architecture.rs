@@ -62,7 +62,9 @@ fn modules() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     sources(&root)
         .into_iter()
-        .filter(|path| !path.ends_with("tests.rs") && !path.components().any(|c| c.as_os_str() == "tests"))
+        .filter(|path| {
+            !path.ends_with("tests.rs") && !path.components().any(|c| c.as_os_str() == "tests")
+        })
         .filter_map(|path| {
             let inside = path.strip_prefix(&root).unwrap();
             let module = inside.iter().next()?.to_str()?.trim_end_matches(".rs").to_owned();
@@ -79,15 +81,20 @@ fn used_modules(text: &str) -> BTreeSet<String> {
     };
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.match_indices("crate::").map(|(at, _)| name(&line[at + 7..])).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.match_indices("crate::").map(|(at, _)| name(&line[at + 7..])).collect::<Vec<_>>()
+        })
         .filter(|name| !name.is_empty())
         .collect()
 }
 
 #[test]
 fn modules_use_only_what_stands_below_them() {
-    let rank: BTreeMap<&str, usize> =
-        ORDER.iter().enumerate().flat_map(|(n, row)| row.iter().map(move |name| (*name, n))).collect();
+    let rank: BTreeMap<&str, usize> = ORDER
+        .iter()
+        .enumerate()
+        .flat_map(|(n, row)| row.iter().map(move |name| (*name, n)))
+        .collect();
     let mut wrong = Vec::new();
     for (module, path, text) in modules() {
         let Some(own) = rank.get(module.as_str()) else {
@@ -108,10 +115,11 @@ fn each_foreign_crate_stays_in_its_module() {
     let mut wrong = Vec::new();
     for (module, path, text) in modules() {
         for (foreign, homes) in CONFINED {
-            let names = text
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .any(|line| line.contains(&format!("{foreign}::")) || line.contains(&format!("use {foreign};")));
+            let names =
+                text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+                    line.contains(&format!("{foreign}::"))
+                        || line.contains(&format!("use {foreign};"))
+                });
             if names && !homes.contains(&module.as_str()) {
                 wrong.push(format!("{}: {foreign}", path.display()));
             }
@@ -127,8 +135,13 @@ fn pure_modules_neither_wait_nor_read_the_world() {
         if !PURE.contains(&module.as_str()) {
             continue;
         }
-        for forbidden in ["tokio::", "async fn", "std::fs", "std::env", "Instant::now", "Timestamp::now"] {
-            if text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(forbidden)) {
+        for forbidden in
+            ["tokio::", "async fn", "std::fs", "std::env", "Instant::now", "Timestamp::now"]
+        {
+            if text
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(forbidden))
+            {
                 wrong.push(format!("{}: {forbidden}", path.display()));
             }
         }

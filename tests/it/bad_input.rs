@@ -28,10 +28,19 @@ fn message(body: &Value) -> &str {
 #[case::a_list("[1,2]", "object")]
 #[case::no_messages("{\"model\":\"auto\"}", "messages")]
 #[case::messages_not_a_list("{\"messages\":\"hi\"}", "messages")]
-#[case::content_a_number("{\"messages\":[{\"role\":\"user\",\"content\":7}]}", "messages[0].content")]
+#[case::content_a_number(
+    "{\"messages\":[{\"role\":\"user\",\"content\":7}]}",
+    "messages[0].content"
+)]
 #[case::unknown_role("{\"messages\":[{\"role\":\"wizard\",\"content\":\"x\"}]}", "role")]
-#[case::stream_a_string("{\"stream\":\"yes\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "stream")]
-#[case::cap_a_string("{\"max_tokens\":\"many\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "max_tokens")]
+#[case::stream_a_string(
+    "{\"stream\":\"yes\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    "stream"
+)]
+#[case::cap_a_string(
+    "{\"max_tokens\":\"many\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    "max_tokens"
+)]
 #[tokio::test]
 async fn malformed_bodies_are_400_and_say_where(#[case] body: &'static str, #[case] names: &str) {
     let upstream = Upstream::start().await;
@@ -83,7 +92,8 @@ async fn an_unknown_model_is_404_with_the_nearest_names() {
 #[tokio::test]
 async fn an_oversized_body_is_413_and_names_the_limit() {
     let upstream = Upstream::start().await;
-    let toml = format!("[server]\ndata_dir = \"data\"\nmax_body_mb = 1\n{}", one_provider(&upstream));
+    let toml =
+        format!("[server]\ndata_dir = \"data\"\nmax_body_mb = 1\n{}", one_provider(&upstream));
     let router = TestRouter::start(&toml).await;
     let huge = json!({"messages": [{"role": "user", "content": "x".repeat(2 << 20)}]});
     let (status, error) = send(&router, huge.to_string()).await;
@@ -100,7 +110,9 @@ async fn a_prompt_longer_than_every_window_is_told_in_the_words_that_clients_par
     let (status, error) = send(&router, body.to_string()).await;
     assert_eq!(status, 400);
     assert_eq!(error["error"]["code"], "context_length_exceeded");
-    assert!(message(&error).starts_with("This model's maximum context length is 128000 tokens. However, your messages resulted in"));
+    assert!(message(&error).starts_with(
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in"
+    ));
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ fn nanos(value: &Value) -> i64 {
 
 #[tokio::test]
 async fn spent_equals_the_sum_of_usage_times_price_to_the_nano_dollar() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
     let mut expected = 0;
     for (n, (upstream, name, tier, price)) in [
@@ -26,13 +27,17 @@ async fn spent_equals_the_sum_of_usage_times_price_to_the_nano_dollar() {
         let usage = (1_237 + n as u64, 0, 311 + n as u64);
         upstream.script(name, Script::Answer { text: "x".into(), usage });
         let response = router
-            .post("/v1/chat/completions", &json!({"messages": [{"role": "user", "content": format!("task {n}")}]}))
+            .post(
+                "/v1/chat/completions",
+                &json!({"messages": [{"role": "user", "content": format!("task {n}")}]}),
+            )
             .header("x-task-tier", tier)
             .send()
             .await
             .unwrap();
         assert_eq!(response.headers()["x-edge-model"], format!("p-{name}/{name}"));
-        let exact = i128::from(usage.0) * i128::from(price) + i128::from(usage.2) * i128::from(price) * 4;
+        let exact =
+            i128::from(usage.0) * i128::from(price) + i128::from(usage.2) * i128::from(price) * 4;
         expected += i64::try_from((exact + 999_999) / 1_000_000).unwrap();
     }
     let budget = router.budget().await;

@@ -38,8 +38,12 @@ provider = \"nowhere\"
     let output = edge_router(dir.path(), &["check"]);
     assert_eq!(output.status.code(), Some(2));
     let all = text(&output.stdout) + &text(&output.stderr);
-    for (line, word) in [(2, "port"), (4, "daily_usd"), (5, "timezone"), (7, "balanced"), (10, "nowhere")] {
-        let found = all.lines().any(|l| l.contains(&format!("edge-router.toml:{line}:")) && l.contains(word));
+    for (line, word) in
+        [(2, "port"), (4, "daily_usd"), (5, "timezone"), (7, "balanced"), (10, "nowhere")]
+    {
+        let found = all
+            .lines()
+            .any(|l| l.contains(&format!("edge-router.toml:{line}:")) && l.contains(word));
         assert!(found, "no line {line} about {word} in:\n{all}");
     }
 }
@@ -91,7 +95,19 @@ fn classify_answers_in_order_and_in_the_contracts_shape() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().unwrap();
-    for command in ["serve", "init", "check", "classify", "route", "budget", "models", "requests", "doctor", "completions", "schema"] {
+    for command in [
+        "serve",
+        "init",
+        "check",
+        "classify",
+        "route",
+        "budget",
+        "models",
+        "requests",
+        "doctor",
+        "completions",
+        "schema",
+    ] {
         let output = edge_router(dir.path(), &[command, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         let help = text(&output.stdout);
@@ -103,7 +119,8 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn schema_and_completions_print_something_usable() {
     let dir = tempfile::tempdir().unwrap();
-    let schema: Value = serde_json::from_slice(&edge_router(dir.path(), &["schema"]).stdout).unwrap();
+    let schema: Value =
+        serde_json::from_slice(&edge_router(dir.path(), &["schema"]).stdout).unwrap();
     assert!(schema["properties"]["budget"].is_object(), "{schema}");
     for shell in ["bash", "zsh", "fish"] {
         let script = text(&edge_router(dir.path(), &["completions", shell]).stdout);

@@ -53,7 +53,9 @@ async fn shutting_down_lets_a_stream_finish() {
 async fn requests_are_on_record_with_cost_and_without_their_text() {
     let upstream = Upstream::start().await;
     let router = TestRouter::start(&one_provider(&upstream)).await;
-    router.chat(&json!({"messages": [{"role": "user", "content": "a very secret sentence"}]})).await;
+    router
+        .chat(&json!({"messages": [{"role": "user", "content": "a very secret sentence"}]}))
+        .await;
     let since = jiff::Timestamp::UNIX_EPOCH;
     let rows = router.state.runtime.ledger.requests(since, 10).await.unwrap();
     assert_eq!(rows.len(), 1);

@@ -42,7 +42,8 @@ async fn a_failing_cheap_provider_moves_the_request_to_the_next(
     #[case] status: u16,
     #[values(false, true)] stream: bool,
 ) {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     cheap.script("cheap", script);
     let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
     let response = trivial(&router, stream).await;
@@ -64,7 +65,8 @@ async fn a_failing_cheap_provider_moves_the_request_to_the_next(
 
 #[tokio::test]
 async fn a_stopped_provider_and_a_silent_one_are_passed_over() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     cheap.stop();
     solid.script("solid", Script::Stall(Duration::from_secs(5)));
     let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
@@ -76,7 +78,8 @@ async fn a_stopped_provider_and_a_silent_one_are_passed_over() {
 
 #[tokio::test]
 async fn when_all_fail_every_attempt_is_listed() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     for (upstream, name) in [(&cheap, "cheap"), (&solid, "solid"), (&dear, "dear")] {
         upstream.script(name, Script::status(500));
     }
@@ -93,8 +96,11 @@ async fn when_all_fail_every_attempt_is_listed() {
 
 #[tokio::test]
 async fn when_all_are_rate_limited_the_client_gets_429_with_the_smallest_wait() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
-    for (upstream, name, wait) in [(&cheap, "cheap", "30"), (&solid, "solid", "7"), (&dear, "dear", "60")] {
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    for (upstream, name, wait) in
+        [(&cheap, "cheap", "30"), (&solid, "solid", "7"), (&dear, "dear", "60")]
+    {
         let body = json!({"error": {"message": "slow down"}});
         upstream.script(name, Script::Status(429, body, vec![("retry-after", wait.to_owned())]));
     }
@@ -107,7 +113,8 @@ async fn when_all_are_rate_limited_the_client_gets_429_with_the_smallest_wait() 
 
 #[tokio::test]
 async fn a_client_error_is_handed_back_as_it_is_without_fallback() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     let body = json!({"error": {"message": "tool 3 has no name", "type": "invalid_request_error", "param": "tools", "code": null}});
     cheap.script("cheap", Script::Status(400, body.clone(), vec![]));
     let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
@@ -119,7 +126,8 @@ async fn a_client_error_is_handed_back_as_it_is_without_fallback() {
 
 #[tokio::test]
 async fn a_stream_cut_after_the_first_byte_ends_with_an_error_event_and_is_not_retried() {
-    let [cheap, solid, dear] = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     cheap.script("cheap", Script::Cut { chunks: 3 });
     let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
     let events = sse_events(&trivial(&router, true).await.text().await.unwrap());

@@ -31,7 +31,10 @@ async fn a_foreign_origin_or_host_is_refused_without_a_key(
 #[tokio::test]
 async fn with_a_master_key_every_path_but_health_and_the_root_needs_it() {
     let upstream = Upstream::start().await;
-    let toml = format!("[server]\ndata_dir = \"data\"\nmaster_key = \"sk-master\"\n{}", one_provider(&upstream));
+    let toml = format!(
+        "[server]\ndata_dir = \"data\"\nmaster_key = \"sk-master\"\n{}",
+        one_provider(&upstream)
+    );
     let router = TestRouter::start(&toml).await;
     for (path, open) in [
         ("/", true),

@@ -110,8 +110,16 @@ async fn models_lists_auto_aliases_and_models_and_finds_one_by_raw_or_escaped_id
     let list: Value = router.get("/v1/models").await.json().await.unwrap();
     let ids: Vec<&str> =
         list["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
-    assert!(ids.contains(&"auto") && ids.contains(&"up/solid") && ids.contains(&"cheap"), "{ids:?}");
-    for path in ["/v1/models/up/solid", "/v1/models/up%2Fsolid", "/openai/v1/models/up/solid", "/models/up/solid"] {
+    assert!(
+        ids.contains(&"auto") && ids.contains(&"up/solid") && ids.contains(&"cheap"),
+        "{ids:?}"
+    );
+    for path in [
+        "/v1/models/up/solid",
+        "/v1/models/up%2Fsolid",
+        "/openai/v1/models/up/solid",
+        "/models/up/solid",
+    ] {
         let model: Value = router.get(path).await.json().await.unwrap();
         assert_eq!(model["id"], "up/solid", "{path}");
         assert_eq!(model["context_window"], 128_000);

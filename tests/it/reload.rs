@@ -30,7 +30,8 @@ async fn a_saved_file_takes_effect_and_an_invalid_one_is_refused_and_shown() {
     std::fs::write(&path, good.replace("id = \"up/solid\"", "id = \"up/renamed\"")).unwrap();
     until(&router, async |router| router.get("/v1/models/up/renamed").await.status() == 200).await;
 
-    std::fs::write(&path, good.replace("max_tier = \"deep\"", "max_tier = \"bottomless\"")).unwrap();
+    std::fs::write(&path, good.replace("max_tier = \"deep\"", "max_tier = \"bottomless\""))
+        .unwrap();
     until(&router, async |router| {
         let health: Value = router.get("/health").await.json().await.unwrap();
         health.to_string().contains("bottomless")

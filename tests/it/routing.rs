@@ -7,7 +7,8 @@ use crate::support::{TestRouter, Upstream};
 
 async fn three() -> ([Upstream; 3], TestRouter) {
     let upstreams = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
-    let router = TestRouter::start(&three_prices([&upstreams[0], &upstreams[1], &upstreams[2]])).await;
+    let router =
+        TestRouter::start(&three_prices([&upstreams[0], &upstreams[1], &upstreams[2]])).await;
     (upstreams, router)
 }
 
@@ -57,7 +58,8 @@ async fn route_reads_messages_and_responses_bodies() {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "sort the imports"}]}]});
     let responses = json!({"model": "auto", "input": "sort the imports"});
     for body in [messages, responses] {
-        let route: Value = router.post("/v1/route", &body).send().await.unwrap().json().await.unwrap();
+        let route: Value =
+            router.post("/v1/route", &body).send().await.unwrap().json().await.unwrap();
         assert_eq!(route["instruction"], "sort the imports", "{route}");
     }
 }
@@ -65,7 +67,10 @@ async fn route_reads_messages_and_responses_bodies() {
 #[tokio::test]
 async fn a_tasks_tool_rounds_stay_with_its_model() {
     let (_upstreams, router) = three().await;
-    let mut messages = vec![json!({"role": "system", "content": "agent"}), json!({"role": "user", "content": "refactor the payment module across its services"})];
+    let mut messages = vec![
+        json!({"role": "system", "content": "agent"}),
+        json!({"role": "user", "content": "refactor the payment module across its services"}),
+    ];
     let first = router.chat(&json!({"messages": messages})).await;
     let model = first.headers()["x-edge-model"].clone();
     for round in 0..3 {
@@ -87,8 +92,14 @@ async fn when_money_is_gone_a_free_model_serves_and_says_so() {
         free.base
     );
     let router = TestRouter::start(&toml).await;
-    let body = json!({"messages": [{"role": "user", "content": "design the sharding of our ledger"}]});
-    let response = router.post("/v1/chat/completions", &body).header("x-task-tier", "complex").send().await.unwrap();
+    let body =
+        json!({"messages": [{"role": "user", "content": "design the sharding of our ledger"}]});
+    let response = router
+        .post("/v1/chat/completions", &body)
+        .header("x-task-tier", "complex")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["x-edge-model"], "home/small");
     let answer: Value = response.json().await.unwrap();
     let reason = answer["_proxy"]["routing_reason"].as_str().unwrap();

@@ -13,6 +13,10 @@ use crate::config::read::nearest;
 use crate::ids::ProviderId;
 use crate::providers::{ProviderKind, ProviderSettings};
 
+/// Where nothing is configured: an answer that is not streamed shows its first byte only when it is
+/// complete.
+const WHOLE_ANSWER_TIMEOUT_S: u32 = 240;
+
 /// Kinds of the contract that this version cannot speak.
 const NOT_YET: [&str; 2] = ["openai-responses", "gemini"];
 
@@ -148,11 +152,16 @@ fn settings(entry: Entry<RawProvider>, report: &mut Report) -> Option<ProviderSe
         base_url,
         enabled: !written_keys || !keys.is_empty(),
         api_keys: keys,
-        first_byte_timeout: Duration::from_secs(u64::from(
-            first_byte_timeout_s.unwrap_or(default_timeout),
-        )),
+        first_byte_timeout: seconds(first_byte_timeout_s.unwrap_or(default_timeout)),
+        whole_answer_timeout: seconds(
+            first_byte_timeout_s.unwrap_or(default_timeout.max(WHOLE_ANSWER_TIMEOUT_S)),
+        ),
         headers: read_headers(headers.unwrap_or_default(), &path, report),
     })
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
 }
 
 fn read_kind(kind: Option<&str>, path: &Path, report: &mut Report) -> Option<ProviderKind> {

@@ -98,6 +98,7 @@ fn settings(kind: ProviderKind, base_url: &str) -> ProviderSettings {
         api_keys: Vec::new(),
         enabled: true,
         first_byte_timeout: Duration::from_millis(300),
+        whole_answer_timeout: Duration::from_millis(300),
         headers: vec![("x-team".into(), "blue".into())],
     }
 }

@@ -40,8 +40,8 @@ impl TestRouter {
         let text = format!("{server}[catalog]\nbuiltin = false\n{toml}");
         std::fs::write(&path, text).unwrap();
         let source = ConfigSource { path: Some(path), ..ConfigSource::default() };
-        let config = config::load(&source, &nothing(dir.path()))
-            .unwrap_or_else(|errors| panic!("{errors}"));
+        let config =
+            config::load(&source, &nothing(dir.path())).unwrap_or_else(|errors| panic!("{errors}"));
         let state = app::build(config, Start { clock, models_dir: None }).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -91,9 +91,9 @@ pub fn sse_events(text: &str) -> Vec<String> {
     text.split("\n\n")
         .flat_map(str::lines)
         .filter_map(|line| {
-            line.strip_prefix("data: ").map(str::to_owned).or_else(|| {
-                line.starts_with(':').then(|| line.to_owned())
-            })
+            line.strip_prefix("data: ")
+                .map(str::to_owned)
+                .or_else(|| line.starts_with(':').then(|| line.to_owned()))
         })
         .collect()
 }

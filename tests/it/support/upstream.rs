@@ -218,7 +218,11 @@ fn openai(request: &Value, text: &str, usage: (u64, u64, u64), streamed: bool) -
     sse(Body::from_stream(futures_util::stream::iter(frames).map(Ok::<_, Infallible>)))
 }
 
-fn anthropic(text: &str, (prompt, cached, completion): (u64, u64, u64), streamed: bool) -> Response {
+fn anthropic(
+    text: &str,
+    (prompt, cached, completion): (u64, u64, u64),
+    streamed: bool,
+) -> Response {
     let uncached = prompt - cached;
     if !streamed {
         return axum::Json(json!({"id": "msg_up", "type": "message", "role": "assistant", "model": "claude-up",
@@ -230,9 +234,13 @@ fn anthropic(text: &str, (prompt, cached, completion): (u64, u64, u64), streamed
         Bytes::from(format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap()))
     };
     let mut frames = vec![
-        event(json!({"type": "message_start", "message": {"id": "msg_up", "type": "message", "role": "assistant", "model": "claude-up",
-            "content": [], "stop_reason": null, "usage": {"input_tokens": uncached, "cache_read_input_tokens": cached, "output_tokens": 1}}})),
-        event(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+        event(
+            json!({"type": "message_start", "message": {"id": "msg_up", "type": "message", "role": "assistant", "model": "claude-up",
+            "content": [], "stop_reason": null, "usage": {"input_tokens": uncached, "cache_read_input_tokens": cached, "output_tokens": 1}}}),
+        ),
+        event(
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        ),
     ];
     for piece in text.split_inclusive(' ') {
         frames.push(event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})));
