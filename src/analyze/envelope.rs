@@ -3,14 +3,12 @@
 
 use crate::chat::{Message, Part};
 
+use super::elements::{Grain, opening, peel};
 use super::wrappers::{
-    APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS, FAILED_EDITS,
-    FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, NOTICES, Notice, Place, REFUSALS, REFUSED_CALLS,
-    REPLIES, SPOKEN,
+    AIDER_NOTICES, APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS,
+    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, MORE_RULES, NOTICES, Notice, REFUSALS,
+    REFUSED_CALLS, REPLIES, SPOKEN,
 };
-
-/// Most elements that are peeled off one text: keeps the work linear whatever is sent.
-const MOST_ELEMENTS: usize = 32;
 
 /// Who speaks in a message of role `user`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,21 +23,19 @@ pub(super) enum Voice<'a> {
     Program,
 }
 
-/// Whether elements that fill their text from end to end are taken as one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Grain {
-    /// One of several parts: an element that begins and ends it is the whole of it, whatever
-    /// closing tags stand inside.
-    Part,
-    /// The only text: words may stand between two elements of one name.
-    Text,
+/// Whose envelope it is, where that changes the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// aider has no tools: its own words come as a human's, its rules are appended to theirs.
+    Aider,
+    Other,
 }
 
 /// Reads one message; role and neighbours are the caller's business.
-pub(super) fn voice(message: &Message) -> Voice<'_> {
+pub(super) fn voice(message: &Message, client: Client) -> Voice<'_> {
     let texts: Vec<&str> = texts(message).collect();
     let grain = if texts.len() > 1 { Grain::Part } else { Grain::Text };
-    let mut reading = Reading::default();
+    let mut reading = Reading::of(client);
     for (at, text) in texts.iter().enumerate() {
         let next = texts.get(at + 1).map_or("", |next| next.trim_start());
         reading.part(text.trim(), next, grain);
@@ -61,8 +57,8 @@ pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
     })
 }
 
-#[derive(Default)]
 struct Reading<'a> {
+    client: Client,
     /// Words inside an element made for them: certain.
     taken: Vec<&'a str>,
     /// Texts that no rule claimed.
@@ -81,6 +77,21 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    fn of(client: Client) -> Self {
+        Self {
+            client,
+            taken: Vec::new(),
+            loose: Vec::new(),
+            blocks: Vec::new(),
+            summary: None,
+            report: false,
+            asked: false,
+            attachment: false,
+            local_command: false,
+            filler: None,
+        }
+    }
+
     fn part(&mut self, text: &'a str, next: &str, grain: Grain) {
         if self.attachment || ATTACHMENT_BEGINS.iter().any(|mark| text.starts_with(mark)) {
             self.attachment = !text.starts_with(ATTACHMENT_ENDS);
@@ -91,7 +102,7 @@ impl<'a> Reading<'a> {
         if rest.is_empty() {
             return;
         }
-        match notice(rest) {
+        match notice(rest, self.client) {
             Some(Notice::Program) => {}
             Some(Notice::Complaint) => self.report = true,
             Some(Notice::Summary) => self.summary = Some(rest),
@@ -117,7 +128,7 @@ impl<'a> Reading<'a> {
                 self.taken.extend(introduced(text));
             }
         } else if !introduces_attachment(text, next) {
-            let words = unquote(form(without_rules(text)));
+            let words = unquote(form(without_rules(text, self.client)));
             if is_file_block(words) {
                 self.blocks.push(words);
             } else if !words.is_empty() {
@@ -155,95 +166,22 @@ impl<'a> Reading<'a> {
 }
 
 /// What the text is, by its first words.
-pub(super) fn notice(text: &str) -> Option<Notice> {
-    let known = NOTICES.iter().find(|(head, _)| text.starts_with(head)).map(|(_, kind)| *kind);
-    known.or_else(|| {
-        let line = text.strip_prefix("# ")?.lines().next()?;
+pub(super) fn notice(text: &str, client: Client) -> Option<Notice> {
+    let head = text.get(..text.floor_char_boundary(300)).unwrap_or(text);
+    let find = |table: &[(&str, &str, Notice)]| {
+        let known = |(first, also, _): &&(&str, &str, Notice)| {
+            head.strip_prefix(first).is_some_and(|rest| rest.contains(also))
+        };
+        table.iter().find(known).map(|(_, _, kind)| *kind)
+    };
+    let failed_edit = || {
+        let line = head.strip_prefix("# ")?.lines().next()?;
         FAILED_EDITS.iter().any(|piece| line.contains(piece)).then_some(Notice::Complaint)
-    })
-}
-
-/// The text without the program's elements before and after it.
-fn peel(text: &str, grain: Grain) -> &str {
-    let mut rest = text.trim();
-    for _ in 0..MOST_ELEMENTS {
-        let before = rest.len();
-        rest = without_leading(rest, grain).trim_start();
-        rest = without_trailing(rest).trim_end();
-        if rest.len() == before {
-            break;
-        }
-    }
-    rest
-}
-
-fn without_leading(text: &str, grain: Grain) -> &str {
-    let Some(name) = opening(text) else { return text };
-    let Some((_, place)) = ELEMENTS.iter().find(|(known, _)| *known == name) else { return text };
-    match element_end(text, name, grain) {
-        Some(end) if end == text.len() || *place != Place::Alone => text.get(end..).unwrap_or(""),
-        Some(_) | None => text,
-    }
-}
-
-fn without_trailing(text: &str) -> &str {
-    let Some(name) =
-        text.strip_suffix('>').and_then(|head| head.rfind("</").and_then(|at| head.get(at + 2..)))
-    else {
-        return text;
     };
-    let Some((known, _)) =
-        ELEMENTS.iter().find(|(known, place)| *known == name && *place == Place::Around)
-    else {
-        return text;
-    };
-    let starts = |at: usize| text.get(at + 1..).is_some_and(|tail| opening(tail) == Some(known));
-    let reaches_end = |at: usize| {
-        text.get(at + 1..)
-            .is_some_and(|tail| element_end(tail, known, Grain::Text) == Some(tail.len()))
-    };
-    let first = text.match_indices("\n<").map(|(at, _)| at).find(|at| starts(*at));
-    let last = text.rmatch_indices("\n<").map(|(at, _)| at).find(|at| starts(*at));
-    let cut = first.filter(|at| reaches_end(*at)).or(last);
-    cut.and_then(|at| text.get(..at)).unwrap_or(text)
-}
-
-/// The name of the tag that opens at the start of `text`.
-fn opening(text: &str) -> Option<&str> {
-    let tail = text.strip_prefix('<')?;
-    let end = tail.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))?;
-    let closes = matches!(tail.as_bytes().get(end), Some(b'>' | b' ' | b'\n' | b'\t'));
-    (end > 0 && closes).then(|| tail.get(..end)).flatten()
-}
-
-/// Where the element ends that begins `text`; nested ones of the same name belong to it.
-fn element_end(text: &str, name: &str, grain: Grain) -> Option<usize> {
-    let mut depth = 0usize;
-    let mut opened = 0usize;
-    let mut end = None;
-    for (at, _) in text.match_indices('<') {
-        let Some(tag) = text.get(at..) else { continue };
-        if closing(tag, name) {
-            depth = depth.saturating_sub(1);
-            if depth == 0 && end.is_none() {
-                end = Some(at + name.len() + 3);
-            }
-        } else if opening(tag) == Some(name) {
-            opened += 1;
-            depth += 1;
-        }
+    match client {
+        Client::Other => find(NOTICES),
+        Client::Aider => find(NOTICES).or_else(|| find(AIDER_NOTICES)).or_else(failed_edit),
     }
-    let fills = text.strip_suffix('>').and_then(|head| head.strip_suffix(name));
-    if (opened == 1 || grain == Grain::Part) && fills.is_some_and(|head| head.ends_with("</")) {
-        return Some(text.len());
-    }
-    end
-}
-
-fn closing(tag: &str, name: &str) -> bool {
-    tag.strip_prefix("</")
-        .and_then(|tail| tail.strip_prefix(name))
-        .is_some_and(|tail| tail.starts_with('>'))
 }
 
 /// The words inside an element made for them that begins `text`.
@@ -324,10 +262,12 @@ fn refusal(part: &Part) -> Option<&str> {
 }
 
 /// The text before the edit rules that aider appends.
-pub(super) fn without_rules(text: &str) -> &str {
+pub(super) fn without_rules(text: &str, client: Client) -> &str {
     let starts_line = |at: &usize| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
+    let more = if client == Client::Aider { MORE_RULES } else { &[] };
     let cut = APPENDED_RULES
         .iter()
+        .chain(more)
         .filter_map(|mark| text.rmatch_indices(mark).map(|(at, _)| at).find(starts_line))
         .min();
     cut.and_then(|at| text.get(..at)).unwrap_or(text).trim()
