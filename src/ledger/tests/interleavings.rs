@@ -8,8 +8,7 @@ use crate::ledger::window::{current, micros};
 const DAILY: i64 = 1000;
 const MONTHLY: i64 = 2500;
 
-#[derive(Clone, Debug)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Reserve(i64),
     Dispatch(usize),
