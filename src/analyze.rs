@@ -2,6 +2,16 @@
 //! turns class probabilities into a verdict. Pure: the model that gives the probabilities is
 //! `inference`'s; prices and models are unknown here.
 
+mod envelope;
+mod features;
+mod followup;
+mod heuristic;
+mod instruction;
+mod rounds;
+mod side;
 mod verdict;
+mod wrappers;
 
-pub use verdict::{LossMatrix, Scores, Source, Verdict};
+pub use heuristic::heuristic;
+pub use instruction::{Instruction, find_instruction, first_human_text};
+pub use verdict::{LossMatrix, Scores, Source, Verdict, combine, decide};

@@ -2,6 +2,8 @@
 
 use crate::catalog::Tier;
 
+use super::instruction::Instruction;
+
 /// Probability per tier, trivial first; sums to 1.
 pub type Scores = [f32; 5];
 
@@ -54,3 +56,80 @@ pub struct Verdict {
     pub scores: Scores,
     pub source: Source,
 }
+
+/// The tier with the least expected loss; of two that cost the same, the harder one. Probabilities
+/// that are no numbers or negative count as zero; without any, every tier is as likely.
+pub fn decide(scores: &Scores, loss: &LossMatrix) -> Verdict {
+    verdict(probabilities(scores), Source::Classifier, |scores| {
+        let expected = |chosen: usize| -> f32 {
+            scores
+                .iter()
+                .zip(&loss.0)
+                .map(|(p, row)| p * row.get(chosen).copied().unwrap_or(0.0))
+                .sum()
+        };
+        let mut best = (Tier::Trivial, f32::INFINITY);
+        for tier in Tier::ALL {
+            let cost = expected(tier.index());
+            if cost <= best.1 {
+                best = (tier, cost);
+            }
+        }
+        best.0
+    })
+}
+
+/// The final verdict on a request: a side request has the tier of its kind, a follow-up never less
+/// than what it continues, and an agent that runs in circles gets one tier more.
+pub fn combine(own: Verdict, inherited: Option<Verdict>, instruction: &Instruction) -> Verdict {
+    if let Some(tier) = instruction.side {
+        return certain(tier, Source::SideRequest);
+    }
+    let mut verdict = match inherited {
+        Some(earlier) if earlier.tier > own.tier => {
+            Verdict { source: Source::Inherited, ..earlier }
+        }
+        Some(_) | None => own,
+    };
+    if instruction.escalate {
+        verdict = escalated(verdict);
+    }
+    verdict
+}
+
+/// A verdict that leaves no doubt.
+fn certain(tier: Tier, source: Source) -> Verdict {
+    let mut scores = [0.0; 5];
+    if let Some(score) = scores.get_mut(tier.index()) {
+        *score = 1.0;
+    }
+    verdict(scores, source, |_| tier)
+}
+
+/// One tier up: the whole distribution moves, so that tier, scores and difficulty stay in step.
+fn escalated(from: Verdict) -> Verdict {
+    let [a, b, c, d, e] = from.scores;
+    let next = Tier::ALL.get(from.tier.index() + 1).copied().unwrap_or(Tier::Deep);
+    verdict([0.0, a, b, c, d + e], Source::Escalated, |_| next)
+}
+
+fn verdict(scores: Scores, source: Source, choose: impl Fn(&Scores) -> Tier) -> Verdict {
+    let tier = choose(&scores);
+    let [_, b, c, d, e] = scores;
+    Verdict {
+        tier,
+        difficulty: ((b + 2.0 * c + 3.0 * d + 4.0 * e) / 4.0).clamp(0.0, 1.0),
+        confidence: scores.get(tier.index()).copied().unwrap_or(0.0),
+        scores,
+        source,
+    }
+}
+
+fn probabilities(scores: &Scores) -> Scores {
+    let clean = scores.map(|p| if p.is_finite() && p > 0.0 { p.min(1e6) } else { 0.0 });
+    let sum: f32 = clean.iter().sum();
+    if sum > 0.0 { clean.map(|p| p / sum) } else { [0.2; 5] }
+}
+
+#[cfg(test)]
+mod tests;

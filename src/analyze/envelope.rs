@@ -1,0 +1,383 @@
+//! Takes one message out of its client's envelope: what of it did a human say? Decides by the
+//! markers of `wrappers` and by place only; it knows nothing of other messages.
+
+use crate::chat::{Message, Part};
+
+use super::wrappers::{
+    APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS, FAILED_EDITS,
+    FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, NOTICES, Notice, Place, REFUSALS, REFUSED_CALLS,
+    REPLIES, SPOKEN,
+};
+
+/// Most elements that are peeled off one text: keeps the work linear whatever is sent.
+const MOST_ELEMENTS: usize = 32;
+
+/// Who speaks in a message of role `user`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Voice<'a> {
+    /// The human's words, one piece per part.
+    Human(Vec<&'a str>),
+    /// An account of what was said before, made by the program.
+    Summary(&'a str),
+    /// The program's report on an answer: tool output as text, a complaint.
+    Report,
+    /// Anything else that the program made.
+    Program,
+}
+
+/// Whether elements that fill their text from end to end are taken as one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    /// One of several parts: an element that begins and ends it is the whole of it, whatever
+    /// closing tags stand inside.
+    Part,
+    /// The only text: words may stand between two elements of one name.
+    Text,
+}
+
+/// Reads one message; role and neighbours are the caller's business.
+pub(super) fn voice(message: &Message) -> Voice<'_> {
+    let texts: Vec<&str> = texts(message).collect();
+    let grain = if texts.len() > 1 { Grain::Part } else { Grain::Text };
+    let mut reading = Reading::default();
+    for (at, text) in texts.iter().enumerate() {
+        let next = texts.get(at + 1).map_or("", |next| next.trim_start());
+        reading.part(text.trim(), next, grain);
+    }
+    let refusal = message.parts.iter().find_map(refusal);
+    reading.finish(refusal)
+}
+
+/// The texts that stand directly in a message.
+pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
+    message.parts.iter().filter_map(|part| match part {
+        Part::Text { text, .. } => Some(text.as_str()),
+        Part::Image(_)
+        | Part::ToolCall(_)
+        | Part::ToolResult { .. }
+        | Part::Thinking { .. }
+        | Part::RedactedThinking { .. }
+        | Part::Other { .. } => None,
+    })
+}
+
+#[derive(Default)]
+struct Reading<'a> {
+    /// Words inside an element made for them: certain.
+    taken: Vec<&'a str>,
+    /// Texts that no rule claimed.
+    loose: Vec<&'a str>,
+    /// Whole fenced blocks that name a file: attachments if anything else was said.
+    blocks: Vec<&'a str>,
+    summary: Option<&'a str>,
+    /// The message reports on tools: loose texts in it are output.
+    report: bool,
+    /// The last tool reported on asks the human.
+    asked: bool,
+    /// Between the lines that enclose attached files.
+    attachment: bool,
+    local_command: bool,
+    filler: Option<&'a str>,
+}
+
+impl<'a> Reading<'a> {
+    fn part(&mut self, text: &'a str, next: &str, grain: Grain) {
+        if self.attachment || ATTACHMENT_BEGINS.iter().any(|mark| text.starts_with(mark)) {
+            self.attachment = !text.starts_with(ATTACHMENT_ENDS);
+            return;
+        }
+        self.local_command |= LOCAL_COMMANDS.iter().any(|mark| text.starts_with(mark));
+        let rest = peel(text, grain);
+        if rest.is_empty() {
+            return;
+        }
+        match notice(rest) {
+            Some(Notice::Program) => {}
+            Some(Notice::Complaint) => self.report = true,
+            Some(Notice::Summary) => self.summary = Some(rest),
+            Some(Notice::Resumption) => {
+                self.report = true;
+                self.asked = true;
+                self.taken.extend(reply(rest));
+            }
+            Some(Notice::Filler) => self.filler = Some(rest),
+            None => self.unclaimed(rest, next),
+        }
+    }
+
+    fn unclaimed(&mut self, text: &'a str, next: &str) {
+        if let Some((tool, body)) = tool_report(text) {
+            self.report = true;
+            self.asked = ASKING_TOOLS.contains(&tool);
+            self.taken.extend(if self.asked { reply(body) } else { refused(body) });
+        } else if let Some(words) = spoken(text) {
+            self.taken.push(words);
+        } else if self.report {
+            if self.asked {
+                self.taken.extend(introduced(text));
+            }
+        } else if !introduces_attachment(text, next) {
+            let words = unquote(form(without_rules(text)));
+            if is_file_block(words) {
+                self.blocks.push(words);
+            } else if !words.is_empty() {
+                self.loose.push(words);
+            }
+        }
+    }
+
+    fn finish(mut self, refusal: Option<&'a str>) -> Voice<'a> {
+        if let Some(words) = refusal {
+            self.taken.push(words);
+        }
+        if let Some(filler) = self.filler
+            && !self.local_command
+            && self.summary.is_none()
+        {
+            self.loose.push(filler);
+        }
+        let words = if !self.taken.is_empty() {
+            self.taken
+        } else if self.report {
+            Vec::new()
+        } else if self.loose.is_empty() {
+            self.blocks
+        } else {
+            self.loose
+        };
+        match self.summary {
+            _ if !words.is_empty() => Voice::Human(words),
+            Some(summary) => Voice::Summary(summary),
+            None if self.report => Voice::Report,
+            None => Voice::Program,
+        }
+    }
+}
+
+/// What the text is, by its first words.
+pub(super) fn notice(text: &str) -> Option<Notice> {
+    let known = NOTICES.iter().find(|(head, _)| text.starts_with(head)).map(|(_, kind)| *kind);
+    known.or_else(|| {
+        let line = text.strip_prefix("# ")?.lines().next()?;
+        FAILED_EDITS.iter().any(|piece| line.contains(piece)).then_some(Notice::Complaint)
+    })
+}
+
+/// The text without the program's elements before and after it.
+fn peel(text: &str, grain: Grain) -> &str {
+    let mut rest = text.trim();
+    for _ in 0..MOST_ELEMENTS {
+        let before = rest.len();
+        rest = without_leading(rest, grain).trim_start();
+        rest = without_trailing(rest).trim_end();
+        if rest.len() == before {
+            break;
+        }
+    }
+    rest
+}
+
+fn without_leading(text: &str, grain: Grain) -> &str {
+    let Some(name) = opening(text) else { return text };
+    let Some((_, place)) = ELEMENTS.iter().find(|(known, _)| *known == name) else { return text };
+    match element_end(text, name, grain) {
+        Some(end) if end == text.len() || *place != Place::Alone => text.get(end..).unwrap_or(""),
+        Some(_) | None => text,
+    }
+}
+
+fn without_trailing(text: &str) -> &str {
+    let Some(name) =
+        text.strip_suffix('>').and_then(|head| head.rfind("</").and_then(|at| head.get(at + 2..)))
+    else {
+        return text;
+    };
+    let Some((known, _)) =
+        ELEMENTS.iter().find(|(known, place)| *known == name && *place == Place::Around)
+    else {
+        return text;
+    };
+    let starts = |at: usize| text.get(at + 1..).is_some_and(|tail| opening(tail) == Some(known));
+    let reaches_end = |at: usize| {
+        text.get(at + 1..)
+            .is_some_and(|tail| element_end(tail, known, Grain::Text) == Some(tail.len()))
+    };
+    let first = text.match_indices("\n<").map(|(at, _)| at).find(|at| starts(*at));
+    let last = text.rmatch_indices("\n<").map(|(at, _)| at).find(|at| starts(*at));
+    let cut = first.filter(|at| reaches_end(*at)).or(last);
+    cut.and_then(|at| text.get(..at)).unwrap_or(text)
+}
+
+/// The name of the tag that opens at the start of `text`.
+fn opening(text: &str) -> Option<&str> {
+    let tail = text.strip_prefix('<')?;
+    let end = tail.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))?;
+    let closes = matches!(tail.as_bytes().get(end), Some(b'>' | b' ' | b'\n' | b'\t'));
+    (end > 0 && closes).then(|| tail.get(..end)).flatten()
+}
+
+/// Where the element ends that begins `text`; nested ones of the same name belong to it.
+fn element_end(text: &str, name: &str, grain: Grain) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut opened = 0usize;
+    let mut end = None;
+    for (at, _) in text.match_indices('<') {
+        let Some(tag) = text.get(at..) else { continue };
+        if closing(tag, name) {
+            depth = depth.saturating_sub(1);
+            if depth == 0 && end.is_none() {
+                end = Some(at + name.len() + 3);
+            }
+        } else if opening(tag) == Some(name) {
+            opened += 1;
+            depth += 1;
+        }
+    }
+    let fills = text.strip_suffix('>').and_then(|head| head.strip_suffix(name));
+    if (opened == 1 || grain == Grain::Part) && fills.is_some_and(|head| head.ends_with("</")) {
+        return Some(text.len());
+    }
+    end
+}
+
+fn closing(tag: &str, name: &str) -> bool {
+    tag.strip_prefix("</")
+        .and_then(|tail| tail.strip_prefix(name))
+        .is_some_and(|tail| tail.starts_with('>'))
+}
+
+/// The words inside an element made for them that begins `text`.
+fn spoken(text: &str) -> Option<&str> {
+    let name = opening(text)?;
+    if !SPOKEN.contains(&name) {
+        return None;
+    }
+    let start = text.find('>')? + 1;
+    let body = text.get(start..)?;
+    let close = format!("</{name}>");
+    let mut ends = body.match_indices(close.as_str()).map(|(at, _)| at);
+    // A closing tag inside the words is followed by more of them, the real one by nothing or by
+    // the program's own parts.
+    let end = ends.find(|at| {
+        let after = body.get(at + close.len()..).unwrap_or("").trim_start();
+        after.is_empty() || after.starts_with("# ") || opening(after).is_some_and(is_element)
+    });
+    let end = end.or_else(|| body.find(close.as_str()))?;
+    body.get(..end).map(str::trim).filter(|words| !words.is_empty())
+}
+
+fn is_element(name: &str) -> bool {
+    ELEMENTS.iter().any(|(known, _)| *known == name)
+}
+
+/// The tool and the output of `[tool_name for 'argument'] Result: ...` (Cline 2, Roo).
+fn tool_report(text: &str) -> Option<(&str, &str)> {
+    let tail = text.strip_prefix('[')?;
+    let end = tail.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))?;
+    let after = tail.get(end..)?;
+    if end == 0 || !(after.starts_with("] Result") || after.starts_with(" for ")) {
+        return None;
+    }
+    let at = after.find("] Result:")?;
+    Some((tail.get(..end)?, after.get(at + "] Result:".len()..)?.trim()))
+}
+
+/// The human's reply inside the report of a tool that asked.
+fn reply(body: &str) -> Option<&str> {
+    let (at, name) = REPLIES
+        .iter()
+        .filter_map(|name| body.find(&format!("<{name}>")).map(|at| (at, *name)))
+        .min()?;
+    let inner = body.get(at + name.len() + 2..)?;
+    let end = inner.rfind(&format!("</{name}>"))?;
+    inner.get(..end).map(str::trim).filter(|words| !words.is_empty())
+}
+
+/// The human's words when they refused a tool that does not ask: right after a line that says so,
+/// and with nothing after them, since the output of tools holds anything.
+fn refused(body: &str) -> Option<&str> {
+    let body = peel(body, Grain::Text);
+    let at = body.find("<feedback>")?;
+    let intro = body.get(..at)?;
+    let says_so = intro.lines().count() <= 2
+        && !intro.contains("Output:")
+        && REFUSALS.iter().any(|word| intro.contains(word));
+    (says_so && body.ends_with("</feedback>")).then(|| reply(body)).flatten()
+}
+
+/// A reply that stands in a part of its own, after at most one line of introduction.
+fn introduced(text: &str) -> Option<&str> {
+    let at = REPLIES.iter().filter_map(|name| text.find(&format!("<{name}>"))).min()?;
+    let intro = text.get(..at)?.trim();
+    (intro.lines().count() <= 1).then(|| reply(text)).flatten()
+}
+
+/// A human's words in the result of a call that they refused (Claude Code, opencode).
+fn refusal(part: &Part) -> Option<&str> {
+    let Part::ToolResult { content, .. } = part else { return None };
+    content.iter().find_map(|inner| {
+        let Part::Text { text, .. } = inner else { return None };
+        let (_, mark) = REFUSED_CALLS.iter().find(|(head, _)| text.starts_with(head))?;
+        let at = text.find(mark)? + mark.len();
+        text.get(at..).map(str::trim).filter(|words| !words.is_empty())
+    })
+}
+
+/// The text before the edit rules that aider appends.
+pub(super) fn without_rules(text: &str) -> &str {
+    let starts_line = |at: &usize| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
+    let cut = APPENDED_RULES
+        .iter()
+        .filter_map(|mark| text.rmatch_indices(mark).map(|(at, _)| at).find(starts_line))
+        .min();
+    cut.and_then(|at| text.get(..at)).unwrap_or(text).trim()
+}
+
+/// The question at the end of a form that an editor filled in.
+fn form(text: &str) -> &str {
+    if !FORM_HEADS.iter().any(|head| text.starts_with(head)) {
+        return text;
+    }
+    let question = text
+        .rmatch_indices(FORM_QUESTION)
+        .find(|(at, _)| *at > 0 && text.as_bytes().get(at - 1) == Some(&b'\n'))
+        .and_then(|(at, _)| text.get(at..))
+        .and_then(|tail| tail.split_once('\n'));
+    question.map_or("", |(_, words)| words.trim())
+}
+
+/// The text without the double quotes that opencode and Kilo put around an argument. Quotes that
+/// open and close inside a sentence stay.
+fn unquote(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix('"').and_then(|tail| tail.strip_suffix('"')) else {
+        return text;
+    };
+    let plain = inner
+        .match_indices('"')
+        .find(|(at, _)| *at == 0 || inner.as_bytes().get(at - 1) != Some(&b'\\'));
+    let wraps = plain.is_none_or(|(at, _)| {
+        inner.get(..at).and_then(|head| head.chars().next_back()).is_none_or(|before| {
+            before.is_whitespace() || matches!(before, '(' | '[' | '{' | '=' | ':' | ',')
+        })
+    });
+    if wraps { inner.trim() } else { text }
+}
+
+/// A single line that ends in a colon before a part that is wholly an attached file.
+fn introduces_attachment(text: &str, next: &str) -> bool {
+    text.ends_with(':')
+        && !text.contains('\n')
+        && opening(next)
+            .is_some_and(|name| name == "file" || name == "file_content" || name == "path")
+}
+
+/// A fenced block whose first line names a file, and nothing else (Continue's form of a mention).
+fn is_file_block(text: &str) -> bool {
+    let Some(tail) = text.strip_prefix("```") else { return false };
+    let info = tail.lines().next().unwrap_or("");
+    info.contains(['/', '.', '\\'])
+        && tail.strip_suffix("```").is_some_and(|body| !body.contains("\n```"))
+}
+
+#[cfg(test)]
+mod tests;

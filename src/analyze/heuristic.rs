@@ -1,0 +1,6 @@
+//! stub
+use super::verdict::Scores;
+/// stub
+pub fn heuristic(_text: &str) -> Scores {
+    [0.2; 5]
+}

@@ -1,0 +1,182 @@
+//! Finds the human's current instruction in a whole request: which message is theirs, what it
+//! continues, whether the client asks on its own, whether the agent runs in circles. Decides by
+//! place and markers (`envelope`, `side`, `rounds`, `followup`); it does not judge difficulty.
+
+use crate::catalog::Tier;
+use crate::chat::{ChatRequest, Message, Role};
+
+use super::envelope::{Voice, notice, texts, voice, without_rules};
+use super::followup::{Before, leans_on_what_came_before};
+use super::rounds::runs_in_circles;
+use super::side::side_request;
+use super::wrappers::{AIDER_BREAK, AIDER_CANNED, AIDER_SIGNS, APPENDED_RULES};
+
+/// A chain of follow-ups is followed no further than this.
+const LONGEST_CHAIN: usize = 16;
+/// aider's canned replies are short.
+const CANNED_REPLY: usize = 160;
+
+/// What the human wants now, as far as the request shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instruction {
+    /// The human's current words without any wrapper, as they stand on the wire; empty for a side
+    /// request and where nobody said anything.
+    pub text: String,
+    /// The client sent this on its own, and this is the tier of such work.
+    pub side: Option<Tier>,
+    /// Earlier texts of the human that `text` leans on, newest first. The last one stands on its
+    /// own: its tier is what the follow-up inherits. Empty if `text` can be judged alone.
+    pub continues: Vec<String>,
+    /// The agent has run in circles since the task was given.
+    pub escalate: bool,
+    /// How many texts of the human the request holds, the current one counted.
+    pub turn: u32,
+}
+
+/// One text of the human in a request.
+struct Saying<'a> {
+    /// Index of its message.
+    at: usize,
+    pieces: Vec<&'a str>,
+}
+
+impl Saying<'_> {
+    fn text(&self) -> String {
+        self.pieces.join("\n")
+    }
+}
+
+/// Finds the human's current instruction. Never fails: where no human text can be told apart, the
+/// newest text of the role `user` is taken, wrappers and all.
+pub fn find_instruction(request: &ChatRequest) -> Instruction {
+    if let Some(tier) = side_request(request) {
+        return Instruction { side: Some(tier), ..Instruction::default() };
+    }
+    let sayings = sayings(&request.messages);
+    let turn = u32::try_from(sayings.len()).unwrap_or(u32::MAX);
+    let Some(current) = sayings.last() else {
+        let text = without_human(&request.messages).to_owned();
+        return Instruction { text, turn: 1, ..Instruction::default() };
+    };
+    let chain = chain(&sayings, &request.messages);
+    let since = chain.last().map_or(current.at, |base| base.at) + 1;
+    Instruction {
+        text: current.text(),
+        side: None,
+        continues: chain.iter().map(|saying| saying.text()).collect(),
+        escalate: runs_in_circles(request.messages.get(since..).unwrap_or_default()),
+        turn,
+    }
+}
+
+/// The human's first words in the request: with the system prompt they name the conversation.
+pub fn first_human_text(request: &ChatRequest) -> Option<String> {
+    sayings(&request.messages).first().map(Saying::text)
+}
+
+/// The sayings that the last one leans on, newest first; ends with one that stands alone.
+fn chain<'s, 'a>(sayings: &'s [Saying<'a>], messages: &[Message]) -> Vec<&'s Saying<'a>> {
+    let mut found = Vec::new();
+    for pair in sayings.windows(2).rev().take(LONGEST_CHAIN) {
+        let [earlier, later] = pair else { break };
+        let before = reply_before(messages, later.at);
+        let leans = later.pieces.iter().all(|piece| leans_on_what_came_before(piece, before));
+        if !leans {
+            break;
+        }
+        found.push(earlier);
+    }
+    found
+}
+
+/// Whether the assistant's last words before message `at` ask something.
+fn reply_before(messages: &[Message], at: usize) -> Before {
+    let reply = messages
+        .get(..at)
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .find(|message| message.role == Role::Assistant && texts(message).next().is_some());
+    let asks = reply.and_then(|message| texts(message).last()).is_some_and(|text| {
+        let from = text.ceil_char_boundary(text.len().saturating_sub(400));
+        text.get(from..).is_some_and(|end| end.contains(['?', '？', '؟']))
+    });
+    if asks { Before::Question } else { Before::Statement }
+}
+
+/// Every text of the human in order; what a program wrote in their name is left out.
+fn sayings(messages: &[Message]) -> Vec<Saying<'_>> {
+    let aider = is_aider(messages);
+    let mut found: Vec<Saying<'_>> = Vec::new();
+    for (at, message) in messages.iter().enumerate() {
+        if !matches!(message.role, Role::User | Role::Tool) {
+            continue;
+        }
+        if aider && let Some(canned) = canned(messages, at) {
+            if canned == Canned::EndOfExamples {
+                found.clear();
+            }
+            continue;
+        }
+        if let Voice::Human(pieces) = voice(message) {
+            found.push(Saying { at, pieces });
+        }
+    }
+    found
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Canned {
+    /// What stood before were worked examples about other code.
+    EndOfExamples,
+    /// Files or the repository map.
+    Files,
+}
+
+fn is_aider(messages: &[Message]) -> bool {
+    let holds = |text: &str, signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    let system = messages.iter().take_while(|message| message.role != Role::User);
+    let last = messages.iter().rev().find(|message| message.role == Role::User);
+    system.flat_map(texts).any(|text| holds(text, AIDER_SIGNS))
+        || last.into_iter().flat_map(texts).any(|text| holds(text, APPENDED_RULES))
+}
+
+/// A message of aider's own: it is answered by a canned "Ok" and speaks of files.
+fn canned(messages: &[Message], at: usize) -> Option<Canned> {
+    let reply = messages.get(at + 1).filter(|reply| reply.role == Role::Assistant)?;
+    let reply = texts(reply).next()?.trim();
+    if reply.len() > CANNED_REPLY || !reply.starts_with("Ok") {
+        return None;
+    }
+    let text = messages.get(at).and_then(|message| texts(message).next())?;
+    let head = text.get(..text.floor_char_boundary(300)).unwrap_or(text);
+    if AIDER_BREAK.iter().any(|sign| head.contains(sign)) {
+        return Some(Canned::EndOfExamples);
+    }
+    AIDER_CANNED.iter().any(|sign| head.contains(sign)).then_some(Canned::Files)
+}
+
+/// The best text when every message is a program's: the newest words of the human that a summary
+/// quotes, else the newest text of the role `user`.
+fn without_human(messages: &[Message]) -> &str {
+    let mut users = messages.iter().rev().filter(|message| message.role == Role::User);
+    let quoted = users.clone().find_map(|message| match voice(message) {
+        Voice::Summary(summary) => newest_quotation(summary),
+        Voice::Human(_) | Voice::Report | Voice::Program => None,
+    });
+    let texts_of_users = || users.find_map(|message| texts(message).last());
+    let text = quoted.or_else(texts_of_users).unwrap_or("").trim();
+    if notice(text).is_some() { text } else { without_rules(text) }
+}
+
+/// The last line of a summary that is a list item wholly in double quotes.
+fn newest_quotation(summary: &str) -> Option<&str> {
+    summary.lines().rev().find_map(|line| {
+        let item = line.trim().strip_prefix(['-', '*', '•'])?.trim();
+        let words = item.strip_prefix('"')?.strip_suffix('"')?.trim();
+        (!words.is_empty()).then_some(words)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+fn scores() -> impl Strategy<Value = Scores> {
+    prop::array::uniform5(0.001f32..1.0).prop_map(|raw| probabilities(&raw))
+}
+
+fn tier() -> impl Strategy<Value = Tier> {
+    prop::sample::select(Tier::ALL.to_vec())
+}
+
+#[rstest]
+#[case::certain_trivial([1.0, 0.0, 0.0, 0.0, 0.0], Tier::Trivial)]
+#[case::certain_deep([0.0, 0.0, 0.0, 0.0, 1.0], Tier::Deep)]
+#[case::an_even_doubt_rounds_up([0.5, 0.5, 0.0, 0.0, 0.0], Tier::Operational)]
+#[case::an_even_doubt_at_the_top_rounds_up([0.0, 0.0, 0.0, 0.5, 0.5], Tier::Deep)]
+#[case::a_doubt_of_two_fifths_at_the_top_rounds_up([0.0, 0.0, 0.0, 0.6, 0.4], Tier::Deep)]
+#[case::no_knowledge_is_routed_to_the_middle_or_above([0.0; 5], Tier::Complex)]
+#[case::what_is_no_number_counts_for_nothing([f32::NAN, 1.0, -3.0, f32::INFINITY, 0.0], Tier::Operational)]
+fn the_tier_of_least_expected_loss_is_chosen(#[case] scores: Scores, #[case] tier: Tier) {
+    assert_eq!(decide(&scores, &LossMatrix::default()).tier, tier);
+}
+
+proptest! {
+    #[test]
+    fn moving_probability_to_a_harder_tier_never_lowers_the_verdict(
+        from in scores(), step in 0usize..4, share in 0.0f32..1.0
+    ) {
+        let mut to = from;
+        let moved = from[step] * share;
+        to[step] -= moved;
+        to[step + 1] += moved;
+        let (low, high) = (decide(&from, &LossMatrix::default()), decide(&to, &LossMatrix::default()));
+        prop_assert!(high.tier >= low.tier);
+        prop_assert!(high.difficulty >= low.difficulty - 1e-5);
+    }
+
+    #[test]
+    fn difficulty_and_confidence_are_shares(from in prop::array::uniform5(any::<f32>())) {
+        let verdict = decide(&from, &LossMatrix::default());
+        prop_assert!((0.0..=1.0).contains(&verdict.difficulty));
+        prop_assert!((0.0..=1.0001).contains(&verdict.confidence));
+    }
+
+    #[test]
+    fn a_follow_up_never_lowers_the_tier(own in scores(), earlier in scores(), escalate in any::<bool>()) {
+        let loss = LossMatrix::default();
+        let (own, earlier) = (decide(&own, &loss), decide(&earlier, &loss));
+        let instruction = Instruction { escalate, ..Instruction::default() };
+        let verdict = combine(own, Some(earlier), &instruction);
+        prop_assert!(verdict.tier >= own.tier.max(earlier.tier));
+    }
+
+    #[test]
+    fn a_loop_raises_by_exactly_one_tier(own in scores()) {
+        let own = decide(&own, &LossMatrix::default());
+        let raised = combine(own, None, &Instruction { escalate: true, ..Instruction::default() });
+        prop_assert_eq!(raised.tier.index(), (own.tier.index() + 1).min(4));
+        prop_assert!(raised.difficulty >= own.difficulty - 1e-5);
+        prop_assert_eq!(raised.source, Source::Escalated);
+    }
+
+    #[test]
+    fn a_side_request_has_its_own_tier_whatever_it_quotes(own in scores(), side in tier()) {
+        let own = decide(&own, &LossMatrix::default());
+        let instruction = Instruction { side: Some(side), ..Instruction::default() };
+        let verdict = combine(own, Some(own), &instruction);
+        prop_assert_eq!((verdict.tier, verdict.source), (side, Source::SideRequest));
+    }
+}
+
+#[test]
+fn a_follow_up_that_is_harder_than_what_it_follows_keeps_its_own_source() {
+    let loss = LossMatrix::default();
+    let (hard, easy) =
+        (decide(&[0.0, 0.0, 0.0, 1.0, 0.0], &loss), decide(&[1.0, 0.0, 0.0, 0.0, 0.0], &loss));
+    assert_eq!(combine(hard, Some(easy), &Instruction::default()), hard);
+    assert_eq!(combine(easy, Some(hard), &Instruction::default()).source, Source::Inherited);
+}
