@@ -7,6 +7,7 @@ mod features;
 mod followup;
 mod heuristic;
 mod instruction;
+mod lexicon;
 mod rounds;
 mod side;
 mod verdict;
