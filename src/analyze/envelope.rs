@@ -4,9 +4,9 @@
 use crate::chat::{Message, Part};
 
 use super::wrappers::{
-    APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS, FAILED_EDITS,
-    FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, NOTICES, Notice, Place, REFUSALS, REFUSED_CALLS,
-    REPLIES, SPOKEN,
+    AIDER_NOTICES, APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS,
+    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, MORE_RULES, NOTICES, Notice, Place,
+    REFUSALS, REFUSED_CALLS, REPLIES, SPOKEN,
 };
 
 /// Most elements that are peeled off one text: keeps the work linear whatever is sent.
@@ -25,6 +25,14 @@ pub(super) enum Voice<'a> {
     Program,
 }
 
+/// Whose envelope it is, where that changes the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// aider has no tools: its own words come as a human's, its rules are appended to theirs.
+    Aider,
+    Other,
+}
+
 /// Whether elements that fill their text from end to end are taken as one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Grain {
@@ -36,10 +44,10 @@ enum Grain {
 }
 
 /// Reads one message; role and neighbours are the caller's business.
-pub(super) fn voice(message: &Message) -> Voice<'_> {
+pub(super) fn voice(message: &Message, client: Client) -> Voice<'_> {
     let texts: Vec<&str> = texts(message).collect();
     let grain = if texts.len() > 1 { Grain::Part } else { Grain::Text };
-    let mut reading = Reading::default();
+    let mut reading = Reading::of(client);
     for (at, text) in texts.iter().enumerate() {
         let next = texts.get(at + 1).map_or("", |next| next.trim_start());
         reading.part(text.trim(), next, grain);
@@ -61,8 +69,8 @@ pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
     })
 }
 
-#[derive(Default)]
 struct Reading<'a> {
+    client: Client,
     /// Words inside an element made for them: certain.
     taken: Vec<&'a str>,
     /// Texts that no rule claimed.
@@ -81,6 +89,21 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    fn of(client: Client) -> Self {
+        Self {
+            client,
+            taken: Vec::new(),
+            loose: Vec::new(),
+            blocks: Vec::new(),
+            summary: None,
+            report: false,
+            asked: false,
+            attachment: false,
+            local_command: false,
+            filler: None,
+        }
+    }
+
     fn part(&mut self, text: &'a str, next: &str, grain: Grain) {
         if self.attachment || ATTACHMENT_BEGINS.iter().any(|mark| text.starts_with(mark)) {
             self.attachment = !text.starts_with(ATTACHMENT_ENDS);
@@ -91,7 +114,7 @@ impl<'a> Reading<'a> {
         if rest.is_empty() {
             return;
         }
-        match notice(rest) {
+        match notice(rest, self.client) {
             Some(Notice::Program) => {}
             Some(Notice::Complaint) => self.report = true,
             Some(Notice::Summary) => self.summary = Some(rest),
@@ -117,7 +140,7 @@ impl<'a> Reading<'a> {
                 self.taken.extend(introduced(text));
             }
         } else if !introduces_attachment(text, next) {
-            let words = unquote(form(without_rules(text)));
+            let words = unquote(form(without_rules(text, self.client)));
             if is_file_block(words) {
                 self.blocks.push(words);
             } else if !words.is_empty() {
@@ -155,12 +178,22 @@ impl<'a> Reading<'a> {
 }
 
 /// What the text is, by its first words.
-pub(super) fn notice(text: &str) -> Option<Notice> {
-    let known = NOTICES.iter().find(|(head, _)| text.starts_with(head)).map(|(_, kind)| *kind);
-    known.or_else(|| {
-        let line = text.strip_prefix("# ")?.lines().next()?;
+pub(super) fn notice(text: &str, client: Client) -> Option<Notice> {
+    let head = text.get(..text.floor_char_boundary(300)).unwrap_or(text);
+    let find = |table: &[(&str, &str, Notice)]| {
+        let known = |(first, also, _): &&(&str, &str, Notice)| {
+            head.strip_prefix(first).is_some_and(|rest| rest.contains(also))
+        };
+        table.iter().find(known).map(|(_, _, kind)| *kind)
+    };
+    let failed_edit = || {
+        let line = head.strip_prefix("# ")?.lines().next()?;
         FAILED_EDITS.iter().any(|piece| line.contains(piece)).then_some(Notice::Complaint)
-    })
+    };
+    match client {
+        Client::Other => find(NOTICES),
+        Client::Aider => find(NOTICES).or_else(|| find(AIDER_NOTICES)).or_else(failed_edit),
+    }
 }
 
 /// The text without the program's elements before and after it.
@@ -324,10 +357,12 @@ fn refusal(part: &Part) -> Option<&str> {
 }
 
 /// The text before the edit rules that aider appends.
-pub(super) fn without_rules(text: &str) -> &str {
+pub(super) fn without_rules(text: &str, client: Client) -> &str {
     let starts_line = |at: &usize| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
+    let more = if client == Client::Aider { MORE_RULES } else { &[] };
     let cut = APPENDED_RULES
         .iter()
+        .chain(more)
         .filter_map(|mark| text.rmatch_indices(mark).map(|(at, _)| at).find(starts_line))
         .min();
     cut.and_then(|at| text.get(..at)).unwrap_or(text).trim()

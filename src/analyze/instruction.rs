@@ -5,11 +5,11 @@
 use crate::catalog::Tier;
 use crate::chat::{ChatRequest, Message, Role};
 
-use super::envelope::{Voice, notice, texts, voice, without_rules};
+use super::envelope::{Client, Voice, notice, texts, voice, without_rules};
 use super::followup::{Before, leans_on_what_came_before};
 use super::rounds::runs_in_circles;
 use super::side::side_request;
-use super::wrappers::{AIDER_BREAK, AIDER_CANNED, AIDER_SIGNS, APPENDED_RULES};
+use super::wrappers::{AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES};
 
 /// A chain of follow-ups is followed no further than this.
 const LONGEST_CHAIN: usize = 16;
@@ -52,10 +52,11 @@ pub fn find_instruction(request: &ChatRequest) -> Instruction {
     if let Some(tier) = side_request(request) {
         return Instruction { side: Some(tier), ..Instruction::default() };
     }
-    let sayings = sayings(&request.messages);
+    let client = client(&request.messages);
+    let sayings = sayings(&request.messages, client);
     let turn = u32::try_from(sayings.len()).unwrap_or(u32::MAX);
     let Some(current) = sayings.last() else {
-        let text = without_human(&request.messages).to_owned();
+        let text = without_human(&request.messages, client).to_owned();
         return Instruction { text, turn: 1, ..Instruction::default() };
     };
     let chain = chain(&sayings, &request.messages);
@@ -64,14 +65,14 @@ pub fn find_instruction(request: &ChatRequest) -> Instruction {
         text: current.text(),
         side: None,
         continues: chain.iter().map(|saying| saying.text()).collect(),
-        escalate: runs_in_circles(request.messages.get(since..).unwrap_or_default()),
+        escalate: runs_in_circles(request.messages.get(since..).unwrap_or_default(), client),
         turn,
     }
 }
 
 /// The human's first words in the request: with the system prompt they name the conversation.
 pub fn first_human_text(request: &ChatRequest) -> Option<String> {
-    sayings(&request.messages).first().map(Saying::text)
+    sayings(&request.messages, client(&request.messages)).first().map(Saying::text)
 }
 
 /// The sayings that the last one leans on, newest first; ends with one that stands alone.
@@ -105,20 +106,21 @@ fn reply_before(messages: &[Message], at: usize) -> Before {
 }
 
 /// Every text of the human in order; what a program wrote in their name is left out.
-fn sayings(messages: &[Message]) -> Vec<Saying<'_>> {
-    let aider = is_aider(messages);
+fn sayings(messages: &[Message], client: Client) -> Vec<Saying<'_>> {
     let mut found: Vec<Saying<'_>> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
         if !matches!(message.role, Role::User | Role::Tool) {
             continue;
         }
-        if aider && let Some(canned) = canned(messages, at) {
+        if client == Client::Aider
+            && let Some(canned) = canned(messages, at)
+        {
             if canned == Canned::EndOfExamples {
                 found.clear();
             }
             continue;
         }
-        if let Voice::Human(pieces) = voice(message) {
+        if let Voice::Human(pieces) = voice(message, client) {
             found.push(Saying { at, pieces });
         }
     }
@@ -133,12 +135,18 @@ enum Canned {
     Files,
 }
 
-fn is_aider(messages: &[Message]) -> bool {
+/// Tells aider by its system prompt, its files or the rules that it appends.
+fn client(messages: &[Message]) -> Client {
     let holds = |text: &str, signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
     let system = messages.iter().take_while(|message| message.role != Role::User);
-    let last = messages.iter().rev().find(|message| message.role == Role::User);
-    system.flat_map(texts).any(|text| holds(text, AIDER_SIGNS))
+    let mut users = messages.iter().filter(|message| message.role == Role::User);
+    let last = users.clone().next_back();
+    let aider = system.flat_map(texts).any(|text| holds(text, AIDER_SIGNS))
         || last.into_iter().flat_map(texts).any(|text| holds(text, APPENDED_RULES))
+        || users.any(|message| {
+            texts(message).any(|text| AIDER_FILES.iter().any(|head| text.starts_with(head)))
+        });
+    if aider { Client::Aider } else { Client::Other }
 }
 
 /// A message of aider's own: it is answered by a canned "Ok" and speaks of files.
@@ -153,20 +161,21 @@ fn canned(messages: &[Message], at: usize) -> Option<Canned> {
     if AIDER_BREAK.iter().any(|sign| head.contains(sign)) {
         return Some(Canned::EndOfExamples);
     }
-    AIDER_CANNED.iter().any(|sign| head.contains(sign)).then_some(Canned::Files)
+    let files = reply == "Ok." || AIDER_CANNED.iter().any(|sign| head.contains(sign));
+    files.then_some(Canned::Files)
 }
 
 /// The best text when every message is a program's: the newest words of the human that a summary
 /// quotes, else the newest text of the role `user`.
-fn without_human(messages: &[Message]) -> &str {
+fn without_human(messages: &[Message], client: Client) -> &str {
     let mut users = messages.iter().rev().filter(|message| message.role == Role::User);
-    let quoted = users.clone().find_map(|message| match voice(message) {
+    let quoted = users.clone().find_map(|message| match voice(message, client) {
         Voice::Summary(summary) => newest_quotation(summary),
         Voice::Human(_) | Voice::Report | Voice::Program => None,
     });
     let texts_of_users = || users.find_map(|message| texts(message).last());
     let text = quoted.or_else(texts_of_users).unwrap_or("").trim();
-    if notice(text).is_some() { text } else { without_rules(text) }
+    if notice(text, client).is_some() { text } else { without_rules(text, client) }
 }
 
 /// The last line of a summary that is a list item wholly in double quotes.

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::chat::{Message, Part, Role, ToolCall};
 
-use super::envelope::{Voice, notice, texts, voice, without_rules};
+use super::envelope::{Client, Voice, notice, texts, voice, without_rules};
 use super::wrappers::Notice;
 
 /// Rounds in a row that make a loop.
@@ -28,7 +28,7 @@ struct Round {
 
 /// Whether the messages after an instruction hold a loop, also an earlier one: a task that once
 /// needed a stronger model keeps it.
-pub(super) fn runs_in_circles(messages: &[Message]) -> bool {
+pub(super) fn runs_in_circles(messages: &[Message], client: Client) -> bool {
     let mut calls: HashMap<&str, &ToolCall> = HashMap::new();
     let mut run = Run::default();
     for message in messages {
@@ -48,8 +48,8 @@ pub(super) fn runs_in_circles(messages: &[Message]) -> bool {
                 | Part::Other { .. } => {}
             }
         }
-        if message.role == Role::User && voice(message) == Voice::Report {
-            run.add(reported_round(message));
+        if message.role == Role::User && voice(message, client) == Voice::Report {
+            run.add(reported_round(message, client));
         }
         if run.longest >= LOOP {
             return true;
@@ -94,10 +94,10 @@ fn native_round(call: Option<&ToolCall>, content: &[Part], is_error: bool) -> Ro
 }
 
 /// A round that a client without native tools reports as text.
-fn reported_round(message: &Message) -> Round {
+fn reported_round(message: &Message, client: Client) -> Round {
     let found: Vec<&str> = texts(message)
-        .map(|text| without_rules(text.trim()))
-        .filter(|text| !text.starts_with('<') && notice(text) != Some(Notice::Program))
+        .map(|text| without_rules(text.trim(), client))
+        .filter(|text| !text.starts_with('<') && notice(text, client) != Some(Notice::Program))
         .collect();
     let call = hash(&found.first().and_then(|text| text.lines().next()));
     let outcome = outcome(&found, found.iter().any(|text| failed(text)));

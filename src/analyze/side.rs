@@ -60,7 +60,7 @@ const SIGNS: &[Sign] = &[
     Sign(Spot::Begins, &["summarize the conversation so far"], Tier::Operational),
     Sign(Spot::Begins, &["generate a detailed summary of this conversation"], Tier::Operational),
     Sign(Spot::Within, &["state_snapshot"], Tier::Operational),
-    Sign(Spot::Within, &["state snapshot", "conversation"], Tier::Operational),
+    Sign(Spot::Within, &["state snapshot"], Tier::Operational),
     Sign(Spot::BeginsAnyway, &["you are performing a context checkpoint"], Tier::Operational),
     Sign(Spot::BeginsAnyway, &["respond with text only"], Tier::Operational),
     Sign(Spot::BeginsAnyway, &["critical: respond with text only"], Tier::Operational),

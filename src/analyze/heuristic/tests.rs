@@ -1,16 +1,66 @@
+use proptest::prelude::*;
+use rstest::rstest;
+
 use super::*;
+use crate::analyze::lexicon::GROUPS;
+use crate::analyze::verdict::{LossMatrix, decide};
+use crate::catalog::Tier;
+
+fn tier(text: &str) -> Tier {
+    decide(&heuristic(text), &LossMatrix::default()).tier
+}
+
+#[rstest]
+#[case("fix the typo in README: recieve", Tier::Operational)]
+#[case("rename usrCnt to userCount", Tier::Operational)]
+#[case("thanks!", Tier::Operational)]
+#[case("übersetze \"delete\" ins Deutsche", Tier::Operational)]
+#[case("what's the difference between a list and a tuple in python?", Tier::Standard)]
+fn easy_work_is_not_judged_hard(#[case] text: &str, #[case] most: Tier) {
+    assert!(tier(text) <= most, "{text}: {:?}", heuristic(text));
+}
+
+#[rstest]
+#[case(
+    "prove that the lock-free queue never loses an element, or give the interleaving that does",
+    Tier::Deep
+)]
+#[case(
+    "migrate the whole monolith to microservices with zero downtime, keep the public API compatible, backfill the data, and plan a rollback at each stage",
+    Tier::Complex
+)]
+#[case("证明这个一致性协议在网络分区时保持不变式，或者给出反例", Tier::Complex)]
+fn hard_work_is_not_judged_easy(#[case] text: &str, #[case] least: Tier) {
+    assert!(tier(text) >= least, "{text}: {:?}", heuristic(text));
+}
+
 #[test]
-fn dump() {
-    use std::io::Write;
-    let mut out = std::fs::File::create("/tmp/feats.jsonl").unwrap();
-    for name in ["train-1", "train-2", "train-3", "train-4", "train-5", "real-dev"] {
-        for line in std::fs::read_to_string(format!("/work/shared/data/tiers/{name}.jsonl"))
-            .unwrap()
-            .lines()
-        {
-            let r: serde_json::Value = serde_json::from_str(line).unwrap();
-            let f = features(r["prompt"].as_str().unwrap());
-            writeln!(out, "{}", serde_json::json!({"file": name, "tier": r["tier"], "tier_b": r["tier_b"], "source": r["source"], "f": f.to_vec()})).unwrap();
-        }
+fn pasted_code_does_not_raise_a_mechanical_request() {
+    let code = "    let value = compute(&input);\n".repeat(300);
+    let text = format!("add the missing semicolon\n\n```rust\n{code}```");
+    assert!(tier(&text) <= Tier::Standard, "{:?}", heuristic(&text));
+}
+
+#[test]
+fn an_empty_text_is_trivial() {
+    assert_eq!(tier(" \n"), Tier::Trivial);
+}
+
+#[test]
+fn no_group_names_a_word_twice_and_no_name_repeats() {
+    let mut names: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(GROUPS.iter().all(|group| !group.words.is_empty()));
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_five_probabilities(text in "\\PC{0,400}|[ -~\n`#<>]{0,400}") {
+        let scores = heuristic(&text);
+        prop_assert!(scores.iter().all(|p| p.is_finite() && *p >= 0.0));
+        prop_assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-3);
     }
 }
