@@ -95,6 +95,9 @@ fn without_values(error: &serde_json::Error) -> String {
         Some(end) => &text[..end],
         None => &text,
     };
+    if let Some(rest) = text.strip_prefix("unknown variant ") {
+        return rest.rsplit_once("`, ").map_or("unknown value", |(_, what)| what).to_owned();
+    }
     let Some(rest) =
         text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "))
     else {
