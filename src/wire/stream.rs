@@ -90,6 +90,10 @@ impl StreamRelay {
 
     /// Takes one canonical event (an engine without a wire form). After the first one the relay
     /// takes no bytes.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "events are handed over, encoders may keep them"
+    )]
     pub fn event(&mut self, event: ChatEvent, out: &mut Vec<u8>) {
         if let Lane::Pass(tap) = &self.lane {
             let convert = Convert::new(Source::Events, tap.to_encoder());

@@ -116,15 +116,10 @@ impl<'de> Deserialize<'de> for Finish {
     }
 }
 
-/// What a data field holds.
-pub(super) enum Read<'a, T> {
-    Chunk(Chunk<'a, T>),
-    /// JSON of a shape that is not known: to be handed on unseen.
-    Foreign,
-}
-
-/// Reads one chunk or whole answer.
-pub(super) fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<Read<'a, T>, StreamFault> {
+/// Reads one chunk or whole answer; `None` for JSON of another shape, to be handed on unseen.
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    data: &'a [u8],
+) -> Result<Option<Chunk<'a, T>>, StreamFault> {
     match serde_json::from_slice::<Chunk<'a, T>>(data) {
         Ok(chunk) => {
             let error = chunk.error.or(chunk.x_groq.as_ref().and_then(|groq| groq.error));
@@ -134,10 +129,10 @@ pub(super) fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<Read<'a, T>
             if chunk.object.is_some_and(|object| object.get() == "\"error\"") {
                 return Err(fault(&String::from_utf8_lossy(data)));
             }
-            Ok(Read::Chunk(chunk))
+            Ok(Some(chunk))
         }
         Err(error) if error.is_data() && serde_json::from_slice::<IgnoredAny>(data).is_ok() => {
-            Ok(Read::Foreign)
+            Ok(None)
         }
         Err(_) => Err(StreamFault::Broken("the upstream sent what is not JSON".to_owned())),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::chunk::{Chunk, Delta, FunctionDelta, Read, fault, read};
+use super::chunk::{Chunk, Delta, FunctionDelta, fault, read};
 use crate::chat::{ChatAnswer, ChatEvent, Part, StopReason, ToolCall};
 use crate::wire::framing::{SseFrame, SseFrames};
 use crate::wire::lenient::Whole;
@@ -68,7 +68,7 @@ impl State {
         if frame.event == Some(b"error") {
             return Err(fault(&String::from_utf8_lossy(data)));
         }
-        if let Read::Chunk(chunk) = read::<Whole>(data)? {
+        if let Some(chunk) = read::<Whole>(data)? {
             self.chunk(chunk, emit);
         }
         Ok(())
@@ -147,8 +147,8 @@ fn text(raw: Option<&RawValue>) -> Option<String> {
 /// Reads a whole answer.
 pub(crate) fn read_whole(body: &[u8]) -> Result<ChatAnswer, WireError> {
     let chunk = match read::<Whole>(body) {
-        Ok(Read::Chunk(chunk)) => chunk,
-        Ok(Read::Foreign) | Err(StreamFault::Broken(_)) => {
+        Ok(Some(chunk)) => chunk,
+        Ok(None) | Err(StreamFault::Broken(_)) => {
             return Err(WireError::answer("the upstream's answer cannot be understood"));
         }
         Err(StreamFault::Error { message, status }) => {

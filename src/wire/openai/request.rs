@@ -140,7 +140,7 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
         include_usage: read.stream_options.is_some_and(|options| options.include_usage),
         messages: read.messages.into_iter().map(message).collect(),
         tools: tools.chain(read.functions).map(tool).collect(),
-        tool_choice: tool_choice(read.tool_choice.or(read.function_call))?,
+        tool_choice: tool_choice(read.tool_choice.or(read.function_call).as_ref())?,
         parallel_tool_calls: read.parallel_tool_calls,
         max_output_tokens: match (read.max_completion_tokens, read.max_tokens) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -213,8 +213,8 @@ fn tool(read: FunctionIn) -> Tool {
     }
 }
 
-fn tool_choice(value: Option<Value>) -> Result<Option<ToolChoice>, WireError> {
-    let word = match &value {
+fn tool_choice(value: Option<&Value>) -> Result<Option<ToolChoice>, WireError> {
+    let word = match value {
         None => return Ok(None),
         Some(Value::String(word)) => word.as_str(),
         Some(Value::Object(choice)) => {
@@ -231,7 +231,7 @@ fn tool_choice(value: Option<Value>) -> Result<Option<ToolChoice>, WireError> {
         "none" => Ok(Some(ToolChoice::None)),
         "required" | "any" => Ok(Some(ToolChoice::Required)),
         // `allowed_tools` and what may come: left to the provider.
-        _ if value.as_ref().is_some_and(Value::is_object) => Ok(None),
+        _ if value.is_some_and(Value::is_object) => Ok(None),
         _ => Err(WireError::field(
             "tool_choice",
             "expected `auto`, `none`, `required` or an object that names a function",
