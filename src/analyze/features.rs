@@ -10,7 +10,9 @@ use super::lexicon::GROUPS;
 /// Prose beyond this is not looked at, in bytes.
 const READ: usize = 4_000;
 const GROUPS_COUNT: usize = GROUPS.len();
-const SHAPES: usize = 17;
+const SHAPES: usize = 20;
+/// The first groups name work whose difficulty lies in the reasoning.
+const HARD_GROUPS: usize = 6;
 /// Word groups counted, word groups seen at all, then the shape.
 pub(super) const FEATURES: usize = 2 * GROUPS_COUNT + SHAPES;
 
@@ -95,11 +97,12 @@ pub(super) fn features(text: &str) -> Features {
         }
     }
     let length = number(words) + number(wide) / 2.0;
-    shapes.copy_from_slice(&shape(&prose, length, [bullets, code, wide]));
+    let hard = counts.iter().take(HARD_GROUPS).filter(|count| **count > 0).count();
+    shapes.copy_from_slice(&shape(&prose, length, [bullets, code, wide, hard]));
     all
 }
 
-fn shape(prose: &str, length: f32, [bullets, code, wide]: [usize; 3]) -> [f32; SHAPES] {
+fn shape(prose: &str, length: f32, [bullets, code, wide, hard]: [usize; 4]) -> [f32; SHAPES] {
     let (mut commas, mut asks, mut sentences, mut numbers) = (0, 0, 0, 0);
     let mut before = ' ';
     for c in prose.chars() {
@@ -121,7 +124,7 @@ fn shape(prose: &str, length: f32, [bullets, code, wide]: [usize; 3]) -> [f32; S
         scale,
         scale * scale / 4.0,
         flag(length <= 3.0),
-        flag(length <= 8.0),
+        flag(length <= 8.0 && hard == 0),
         flag(length >= 60.0),
         log(number(commas)),
         log(number(numbers)),
@@ -135,6 +138,10 @@ fn shape(prose: &str, length: f32, [bullets, code, wide]: [usize; 3]) -> [f32; S
         flag(wide > 0),
         log(number(commas)) / (1.0 + scale),
         flag(ends_asking),
+        // Shortness says that work is small only where nothing hard is named.
+        if hard == 0 { 0.0 } else { (4.0 - scale).max(0.0) },
+        number(hard),
+        flag(hard > 1),
     ]
 }
 

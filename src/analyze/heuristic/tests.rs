@@ -41,6 +41,26 @@ fn pasted_code_does_not_raise_a_mechanical_request() {
     assert!(tier(&text) <= Tier::Standard, "{:?}", heuristic(&text));
 }
 
+/// Short prompts whose length and loud words mislead.
+#[test]
+fn most_prompts_that_look_like_another_tier_are_not_far_off() {
+    let traps = include_str!("traps.jsonl");
+    let (mut all, mut close) = (0, 0);
+    for line in traps.lines() {
+        let trap: serde_json::Value = serde_json::from_str(line).unwrap();
+        let wanted: Tier = trap["tier"].as_str().unwrap().parse().unwrap();
+        let text = trap["prompt"].as_str().unwrap();
+        let found = tier(text);
+        all += 1;
+        if found.index().abs_diff(wanted.index()) <= 1 {
+            close += 1;
+        } else {
+            println!("{wanted} judged {found}: {text}");
+        }
+    }
+    assert!(close * 100 >= all * 75, "{close} of {all}");
+}
+
 #[test]
 fn an_empty_text_is_trivial() {
     assert_eq!(tier(" \n"), Tier::Trivial);
