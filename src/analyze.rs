@@ -2,6 +2,7 @@
 //! turns class probabilities into a verdict. Pure: the model that gives the probabilities is
 //! `inference`'s; prices and models are unknown here.
 
+mod elements;
 mod envelope;
 mod features;
 mod followup;
