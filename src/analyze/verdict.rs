@@ -57,6 +57,13 @@ pub struct Verdict {
     pub source: Source,
 }
 
+impl Verdict {
+    /// A tier that is not in doubt.
+    pub fn certain(tier: Tier, source: Source) -> Self {
+        certain(tier, source)
+    }
+}
+
 /// The tier with the least expected loss; of two that cost the same, the harder one. Probabilities
 /// that are no numbers or negative count as zero; without any, every tier is as likely.
 pub fn decide(scores: &Scores, loss: &LossMatrix) -> Verdict {
