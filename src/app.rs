@@ -1,33 +1,36 @@
 //! The composition root: turns a configuration into the parts that serve, and the only place that
 //! knows every module.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod background;
+mod build;
 
-use arc_swap::ArcSwap;
+pub use crate::state::{AppState, ProviderEntry, Runtime, Snapshot};
+pub use background::{first_discovery, watch_config};
+pub use build::{Start, StartError, build, reload};
 
-use crate::catalog::Catalog;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::ids::ProviderId;
-use crate::providers::Provider;
+use std::time::Duration;
 
-/// Everything that a reload replaces, as one immutable value. A request keeps the one it began with.
-#[derive(Debug)]
-pub struct Snapshot {
-    pub config: Config,
-    pub catalog: Catalog,
-    pub providers: HashMap<ProviderId, Arc<dyn Provider>>,
+use crate::providers::ProviderKind;
+
+/// Longest wait for relays and background tasks when the router stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Lets every task finish, then flushes the ledger.
+pub async fn close(state: &AppState) {
+    let runtime = &state.runtime;
+    runtime.shutdown.cancel();
+    runtime.tasks.close();
+    if tokio::time::timeout(DRAIN, runtime.tasks.wait()).await.is_err() {
+        tracing::warn!("tasks were still running; their reservations are settled as dispatched");
+    }
+    runtime.ledger.close().await;
 }
 
-/// Everything that survives a reload: ledger, health, workers, tasks, clock.
-pub struct Runtime {
-    pub clock: Arc<dyn Clock>,
-}
-
-/// What every handler is given.
-#[derive(Clone)]
-pub struct AppState {
-    pub snapshot: Arc<ArcSwap<Snapshot>>,
-    pub runtime: Arc<Runtime>,
+/// Whether anything but the embedded model can serve.
+pub fn has_other_backend(state: &AppState) -> bool {
+    let snapshot = state.current();
+    let embedded = |id| {
+        snapshot.providers.get(id).is_none_or(|entry| entry.settings.kind == ProviderKind::Embedded)
+    };
+    snapshot.catalog.models().iter().any(|model| model.active && !embedded(&model.provider))
 }

@@ -1,13 +1,18 @@
 //! The models that exist: what each can do, costs and is trusted with, and the names it goes by.
 //! Compiled from the catalogue file and the configuration; knows nothing of health or budgets.
 
+mod build;
+mod listing;
 mod names;
 mod price;
+mod shelf;
 
+pub use build::{CatalogParts, NameProblem, NameProblemKind, TargetList};
+pub use listing::Listed;
 pub use names::{Alias, AliasStrategy, AliasTarget, Resolution, Target};
 pub use price::{LongContext, OffPeak, Price, Rates, ScheduledPrice};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -170,6 +175,61 @@ pub struct Catalog {
     /// In the order of the configuration; duplicates are impossible.
     models: Vec<Arc<Model>>,
     by_id: HashMap<ModelId, usize>,
-    /// Aliases in file order, built-in ones last.
+    /// In file order; the built-in ones are computed, see `shelf`.
     aliases: Vec<Alias>,
+    /// For aliases that are globs: index into `aliases` and the compiled pattern, in file order.
+    globs: Vec<(usize, globset::GlobMatcher)>,
+    /// Providers that can be called (configured, and with a key where they need one).
+    offered: HashSet<ProviderId>,
+    /// Facts on models that exist only where they are found (Ollama's library).
+    known: Vec<Arc<Model>>,
 }
+
+impl Catalog {
+    /// Every model, in the order of the configuration; inactive ones are among them.
+    pub fn models(&self) -> &[Arc<Model>] {
+        &self.models
+    }
+
+    /// The model of exactly this id, active or not.
+    pub fn get(&self, id: &str) -> Option<&Arc<Model>> {
+        self.by_id.get(id).map(|index| &self.models[*index])
+    }
+
+    /// The configured aliases in file order.
+    pub fn aliases(&self) -> &[Alias] {
+        &self.aliases
+    }
+
+    /// `true` if the model is active and its provider can be called.
+    pub fn offers(&self, model: &Model) -> bool {
+        model.active && self.offered.contains(&model.provider)
+    }
+
+    /// What the built-in catalogue knows of a model that its server may turn out to have
+    /// (`upstream` as Ollama names it; `name` and `name:latest` are the same).
+    pub fn known_local(&self, provider: &str, upstream: &str) -> Option<&Arc<Model>> {
+        let short = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+        self.known.iter().find(|model| {
+            model.provider.as_str() == provider && short(&model.upstream) == short(upstream)
+        })
+    }
+
+    /// This catalogue and models that were found while running. A model that is configured under the
+    /// same id stays as it is configured.
+    #[must_use]
+    pub fn with_models(&self, found: Vec<Model>) -> Self {
+        let mut next = self.clone();
+        for model in found {
+            next.offered.insert(model.provider.clone());
+            if !next.by_id.contains_key(&model.id) {
+                next.by_id.insert(model.id.clone(), next.models.len());
+                next.models.push(Arc::new(model));
+            }
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

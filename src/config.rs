@@ -1,6 +1,20 @@
 //! The configuration: read from its layers, checked as a whole, usable without further doubt.
 //! Decides what a file may say; the modules own what their settings mean.
 
+mod document;
+mod environment;
+mod load;
+mod problem;
+mod raw;
+mod read;
+pub mod reload;
+mod validate;
+mod values;
+
+pub use environment::Environment;
+pub use load::{ConfigSource, FILE_NAME, Overrides, built_in_keys, load, load_text};
+pub use problem::{ConfigErrors, Origin, Problem};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +42,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// The file that was read, if any.
     pub source: Option<PathBuf>,
+    /// Remarks for the human: what is accepted but not used, what was assumed.
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,3 +116,33 @@ pub struct NetworkSettings {
     /// PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
 }
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(raw::RawConfig).to_value();
+    schema["title"] = "edge-router.toml".into();
+    let definitions = schema["$defs"].as_object_mut().into_iter().flatten();
+    for properties in definitions.filter_map(|(_, one)| one.get_mut("properties")?.as_object_mut())
+    {
+        add_short_names(properties);
+    }
+    schema
+}
+
+/// Price keys are also accepted under the names that the facts file gives them.
+fn add_short_names(properties: &mut serde_json::Map<String, serde_json::Value>) {
+    for (name, value) in properties.clone() {
+        if name == "cache_write_usd_per_mtok" {
+            properties.insert("cache_write_default".to_owned(), value.clone());
+        }
+        let short = name.strip_suffix("_usd_per_mtok").or_else(|| name.strip_suffix("_hour_usd"));
+        match short {
+            Some("audio") => drop(properties.insert("audio_hour".to_owned(), value)),
+            Some(short) => drop(properties.insert(short.to_owned(), value)),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,273 @@
-//! (see lib.rs)
+//! Tries the plan: reserve, pick a key, call, and on failure follow the provider's advice to the
+//! next key or candidate. Ends when a first byte has arrived. It decides nothing about models,
+//! prices or status codes; what it learns goes into [`Tries`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::catalog::Model;
+use crate::chat::ChatRequest;
+use crate::clock::Clock;
+use crate::ids::{KeyId, ProviderId, RequestId};
+use crate::ledger::{Ask, BudgetError, Ledger, Reservation};
+use crate::limits::{Buckets, Health, Outcome, Pass};
+use crate::providers::{Advice, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply};
+use crate::state::ProviderEntry;
+use crate::strategy::{Candidate, GaveOut};
+use crate::telemetry;
+
+/// What every call of one request shares.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    pub ledger: &'a Ledger,
+    pub health: &'a Health,
+    pub buckets: &'a Buckets,
+    pub clock: &'a dyn Clock,
+    pub providers: &'a HashMap<ProviderId, ProviderEntry>,
+}
+
+/// One request as dispatch sees it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub id: RequestId,
+    pub key: KeyId,
+    pub project: Option<String>,
+    pub request: Arc<ChatRequest>,
+    /// Client headers that belong to the provider's protocol.
+    pub forwarded: Vec<(String, String)>,
+    /// Counted high.
+    pub prompt_tokens: u64,
+    /// The whole request ends here.
+    pub deadline: Instant,
+    /// Most targets that are called after the first.
+    pub max_fallbacks: u32,
+}
+
+/// A call that has begun to answer.
+pub struct Dispatched {
+    pub candidate: Candidate,
+    pub reply: ProviderReply,
+    /// `None` for a model that costs nothing.
+    pub reservation: Option<Reservation>,
+    /// What was taken from the rate-limit buckets, to be corrected by what was used.
+    pub pass: Option<Pass>,
+}
+
+/// One target that failed.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Attempt {
+    pub model_id: String,
+    /// The upstream's status; `null` if it gave none.
+    pub status: Option<u16>,
+    pub reason: String,
+}
+
+/// What has been tried so far, over every plan of the request.
+#[derive(Debug, Default)]
+pub struct Tries {
+    pub attempts: Vec<Attempt>,
+    /// The kind of each failure, in the order of `attempts`.
+    pub kinds: Vec<ProviderErrorKind>,
+    /// Set when a reservation was refused: what costs money is out of reach.
+    pub budget: Option<BudgetError>,
+    /// The smallest wait that some limited target named.
+    pub retry_after: Option<Duration>,
+    /// A prompt that was too long for a window of this size, and the error that said so.
+    pub overflow: Option<(u32, ProviderError)>,
+    /// Targets that a full bucket kept from being called, and why.
+    pub limited: Vec<String>,
+    calls: u32,
+}
+
+impl Tries {
+    /// How many targets were tried and failed: the contract's `fallback_index`.
+    pub fn fallback_index(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Why the candidates came to nothing.
+    pub fn gave_out(&self) -> GaveOut {
+        if self.attempts.is_empty() { GaveOut::Money } else { GaveOut::Calls }
+    }
+
+    /// Notes that a full bucket stood in the way; the target was not called.
+    fn skip_limited(&mut self, model: &Model, why: String, retry_after: Option<Duration>) {
+        self.limited.push(format!("{}: {why}", model.id));
+        if let Some(wait) = retry_after {
+            self.retry_after = Some(self.retry_after.map_or(wait, |known| known.min(wait)));
+        }
+    }
+
+    /// Notes that a target failed.
+    pub fn fail(&mut self, model: &Model, error: &ProviderError) {
+        self.attempts.push(Attempt {
+            model_id: model.id.to_string(),
+            status: error.status,
+            reason: error.message.clone(),
+        });
+        self.kinds.push(error.kind);
+        if let Some(wait) = error.retry_after {
+            self.retry_after = Some(self.retry_after.map_or(wait, |known| known.min(wait)));
+        }
+    }
+}
+
+/// Why no candidate answered.
+#[derive(Debug)]
+pub enum Halt {
+    /// All candidates of this plan were tried or skipped.
+    Exhausted,
+    /// The provider says that the request itself is wrong.
+    Refused(ProviderError),
+    /// No time is left.
+    Deadline,
+    /// The ledger cannot be written.
+    Ledger(String),
+}
+
+/// Calls the candidates one after the other until one begins to answer; those not reached stay in
+/// `queue`.
+pub async fn run(
+    desk: Desk<'_>,
+    order: &Order,
+    queue: &mut VecDeque<Candidate>,
+    tries: &mut Tries,
+) -> Result<Dispatched, Halt> {
+    while let Some(candidate) = queue.pop_front() {
+        let model = &candidate.model;
+        let too_small = tries.overflow.as_ref().is_some_and(|(w, _)| model.context_window <= *w);
+        let too_dear = tries.budget.is_some() && !candidate.ceiling.is_zero();
+        // The machine's own models stay reachable past the limit: they are the last line.
+        let too_many = tries.calls > order.max_fallbacks && !model.local;
+        if too_small || too_dear || too_many {
+            continue;
+        }
+        if desk.clock.instant() >= order.deadline {
+            return Err(Halt::Deadline);
+        }
+        let Some(hold) = hold(desk, order, &candidate, tries).await? else { continue };
+        if let Some(done) = call_with_keys(desk, order, (&candidate, hold), tries).await? {
+            return Ok(done);
+        }
+    }
+    Err(Halt::Exhausted)
+}
+
+/// What a call holds while it runs, from buckets and ledger.
+struct Hold {
+    pass: Option<Pass>,
+    reservation: Option<Reservation>,
+}
+
+/// `None`: a bucket or the budget refused.
+async fn hold(
+    desk: Desk<'_>,
+    order: &Order,
+    candidate: &Candidate,
+    tries: &mut Tries,
+) -> Result<Option<Hold>, Halt> {
+    let tokens = order.prompt_tokens + u64::from(candidate.output_cap);
+    let pass = match desk.buckets.take(&candidate.model, tokens, desk.clock.now()) {
+        Ok(pass) => pass,
+        Err(limited) => {
+            tries.skip_limited(&candidate.model, limited.to_string(), limited.retry_after);
+            return Ok(None);
+        }
+    };
+    if candidate.ceiling.is_zero() {
+        return Ok(Some(Hold { pass: Some(pass), reservation: None }));
+    }
+    let ask = Ask {
+        request: order.id.clone(),
+        key: order.key.clone(),
+        project: order.project.clone(),
+        model: candidate.model.id.clone(),
+        attempt: tries.fallback_index(),
+        ceiling: candidate.ceiling,
+    };
+    match desk.ledger.reserve(ask).await {
+        Ok(mut reservation) => match reservation.dispatched().await {
+            Ok(()) => Ok(Some(Hold { pass: Some(pass), reservation: Some(reservation) })),
+            Err(error) => Err(Halt::Ledger(error.to_string())),
+        },
+        Err(refused) => {
+            desk.buckets.refund(pass);
+            tries.budget = Some(refused);
+            Ok(None)
+        }
+    }
+}
+
+impl Hold {
+    async fn give_back(self, desk: Desk<'_>) {
+        if let Some(pass) = self.pass {
+            desk.buckets.refund(pass);
+        }
+        if let Some(reservation) = self.reservation {
+            reservation.release().await;
+        }
+    }
+}
+
+/// Calls one target with each of its usable keys. `None`: it failed, go on.
+async fn call_with_keys(
+    desk: Desk<'_>,
+    order: &Order,
+    (candidate, hold): (&Candidate, Hold),
+    tries: &mut Tries,
+) -> Result<Option<Dispatched>, Halt> {
+    let model = &candidate.model;
+    let Some(entry) = desk.providers.get(&model.provider) else { return Ok(None) };
+    let keys = &entry.settings.api_keys;
+    let mut last = None;
+    // One call for each key; a provider without keys is called once.
+    for _ in 0..keys.len().max(1) {
+        let now = desk.clock.instant();
+        let Some(slot) = desk.health.pick_key(model, keys.len(), now) else { break };
+        tries.calls += 1;
+        let call = ProviderCall {
+            request: Arc::clone(&order.request),
+            model: Arc::clone(model),
+            output_cap: Some(candidate.output_cap),
+            key: keys.get(slot).cloned(),
+            headers: order.forwarded.clone(),
+        };
+        let left = order.deadline.saturating_duration_since(now);
+        let Ok(result) = tokio::time::timeout(left, entry.transport.call(call)).await else {
+            desk.health.report(model, slot, Outcome::Abandoned, desk.clock.instant());
+            hold.give_back(desk).await;
+            return Err(Halt::Deadline);
+        };
+        let now = desk.clock.instant();
+        let error = match result {
+            Ok(reply) => {
+                desk.health.report(model, slot, Outcome::Success, now);
+                let Hold { pass, reservation } = hold;
+                let candidate = candidate.clone();
+                return Ok(Some(Dispatched { candidate, reply, reservation, pass }));
+            }
+            Err(error) => error,
+        };
+        desk.health.report(model, slot, error.outcome(), now);
+        telemetry::attempt_failed(&model.id, error.kind);
+        tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
+        let advice = error.kind.advice();
+        if advice == Advice::Stop {
+            hold.give_back(desk).await;
+            return Err(Halt::Refused(error));
+        }
+        if advice == Advice::LargerWindow {
+            tries.overflow = Some((model.context_window, error.clone()));
+        }
+        last = Some(error);
+        if advice != Advice::NextKey {
+            break;
+        }
+    }
+    hold.give_back(desk).await;
+    if let Some(error) = last {
+        tries.fail(model, &error);
+    }
+    Ok(None)
+}

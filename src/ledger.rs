@@ -1,5 +1,30 @@
 //! The budget's rules: nothing is dispatched that has not been reserved, and at every instant
 //! `settled + reserved ≤ limit` for the day and for the month. Holds rules and no SQL (`store` has it).
+//!
+//! - The check is made inside the write transaction, against what the file says: several processes
+//!   may share one ledger, and no balance in memory can disagree with it.
+//! - One task per process writes ([`writer`]); it commits together whatever has gathered meanwhile.
+//! - A reservation belongs to the day and the month in which it was made, and so does its cost,
+//!   whenever it settles. A new day therefore begins at zero, and stays exact.
+//! - A provider that reports more than the reserved ceiling is recorded truthfully; that alone can
+//!   take a window over its limit.
+//! - A reservation is `held` until [`Reservation::dispatched`] has put its number into the file
+//!   that this process holds locked ([`marks`]): one small write instead of a transaction, which
+//!   survives a crash of the process like a commit does. Recovery reads it.
+
+mod books;
+mod error;
+mod handle;
+mod marks;
+mod record;
+mod recovery;
+mod reservation;
+mod view;
+mod window;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -9,6 +34,12 @@ use jiff::tz::TimeZone;
 use crate::chat::Usage;
 use crate::ids::{KeyId, ModelId, RequestId};
 use crate::money::NanoUsd;
+
+pub use crate::store::StoreError;
+pub use error::{BudgetError, Exceeded};
+pub use handle::Ledger;
+pub use reservation::Reservation;
+pub use view::{LedgerView, Loose};
 
 #[derive(Clone, Debug)]
 pub struct BudgetSettings {
@@ -77,16 +108,33 @@ impl Window {
     }
 }
 
-/// Both windows, read in one transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Both windows, read in one transaction. Serialises as `/v1/budget` (CONTRACT section 3).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(into = "view::BudgetJson")]
 pub struct Headroom {
     pub daily: Window,
     pub monthly: Window,
     pub per_request: Option<NanoUsd>,
 }
 
+impl Headroom {
+    /// Of a ledger in which nothing has happened.
+    pub fn untouched(settings: &BudgetSettings, now: Timestamp) -> Self {
+        let [day, month] = window::current(now, &settings.timezone);
+        books::headroom([&day, &month], settings)
+    }
+
+    /// The least that either window leaves; `None` if neither has a limit.
+    pub fn remaining(&self) -> Option<NanoUsd> {
+        match (self.daily.remaining(), self.monthly.remaining()) {
+            (Some(day), Some(month)) => Some(day.min(month)),
+            (day, month) => day.or(month),
+        }
+    }
+}
+
 /// What a finished request was, for the record. No prompt text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestRecord {
     pub id: RequestId,
     pub key: KeyId,

@@ -1,4 +1,15 @@
-//! Rate-limit buckets and cooldowns: state machines that are given `now`. No clock, no I/O.
+//! Rate-limit buckets, cooldowns and breakers: state machines that are given `now`. No clock, no I/O.
+//! They know what was reported to them and nothing of requests, prices or transport.
+
+mod breaker;
+mod bucket;
+mod buckets;
+mod cooldown;
+mod health;
+
+pub use bucket::{Bucket, Full, Ticket};
+pub use buckets::{Buckets, Limited, Pass};
+pub use health::{Down, Health, Outcome};
 
 use std::time::Duration;
 

@@ -1,17 +1,29 @@
 //! The walk of one chat request, in ten steps, and the vocabulary of its two ends.
 //! It decides the order of the steps and nothing else: no HTTP, no SQL, no JSON shapes.
 
+mod answer;
+mod decide;
+mod explain;
+mod failure;
+
+pub use crate::dispatch::Attempt;
+pub use explain::{Explanation, explain};
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
-use crate::app::Snapshot;
 use crate::catalog::Tier;
+use crate::chat::ChatRequest;
 use crate::ids::{KeyId, ModelId, RequestId};
 use crate::money::NanoUsd;
+use crate::relay::KEEPALIVE;
+use crate::state::{AppState, Snapshot};
+use crate::wire::StreamRelay;
 
 /// Who sends the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +78,6 @@ pub enum ReplyContent {
     Stream(BoxStream<'static, Bytes>),
 }
 
-/// One call that failed before the one that answered (or before giving up).
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Attempt {
-    pub model_id: String,
-    /// The upstream's status; `null` if it gave none.
-    pub status: Option<u16>,
-    pub reason: String,
-}
-
 /// Why a chat request has no answer. Each ends as one status and code (CONTRACT section 4), which
 /// `server/error.rs` decides.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -106,9 +109,72 @@ pub enum ChatError {
     #[error("{message}")]
     UpstreamTimeout { message: String, attempts: Vec<Attempt> },
     /// The provider says that the request is wrong: its status and body go to the client as they are.
-    #[error("the provider refused the request with status {status}")]
+    #[strum(serialize = "upstream_error")]
+    #[error("{message}")]
     Upstream { status: u16, body: Bytes, message: String },
     /// The ledger cannot be written; requests that cost money are refused.
+    #[strum(serialize = "no_backend")]
     #[error("{message}")]
     LedgerUnavailable { message: String },
+}
+
+impl ChatError {
+    /// The error code of CONTRACT section 4.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::InvalidRequest { .. }
+            | Self::UnsupportedCapability { .. }
+            | Self::ContextLengthExceeded { .. } => 400,
+            Self::BudgetExceeded { .. } => 402,
+            Self::ModelNotAllowed { .. } => 403,
+            Self::ModelNotFound { .. } => 404,
+            Self::RateLimited { .. } => 429,
+            Self::AllBackendsFailed { .. } => 502,
+            Self::NoBackend { .. } | Self::LedgerUnavailable { .. } => 503,
+            Self::UpstreamTimeout { .. } => 504,
+            Self::Upstream { status, .. } => *status,
+        }
+    }
+
+    /// The error object for a stream that has begun.
+    fn event(&self) -> serde_json::Value {
+        serde_json::json!({"error": {"message": self.to_string(), "type": "server_error", "param": null, "code": self.code()}})
+    }
+}
+
+/// Answers one chat request. Steps 3 to 6 of the walk ([`decide`]) run in the caller's task; the
+/// calls and the relay ([`answer`]) in a task of their own, so that a client that hangs up leaves an
+/// account that is closed. Dropping the returned future or the reply's stream cancels the upstream.
+pub async fn handle(
+    app: &AppState,
+    context: RequestContext,
+    request: ChatRequest,
+) -> Result<Reply, ChatError> {
+    let mut decision = decide::decide(app, context, request).await;
+    if let Some(error) = decision.unresolved() {
+        return Err(error);
+    }
+    let first = decision.preview();
+    let waiting = decision.request.stream.then(|| {
+        let (id, model) = (decision.context.id.as_str(), first.model.as_str());
+        StreamRelay::new(decision.request.origin.dialect, &decision.request, id, model)
+    });
+    let (tell, mut told) = oneshot::channel();
+    let job = answer::run(app.clone(), decision, tell);
+    app.runtime.tasks.spawn(job);
+    let Some(waiting) = waiting else {
+        return told.await.unwrap_or_else(|_| Err(failure::internal()));
+    };
+    match tokio::time::timeout(KEEPALIVE, &mut told).await {
+        Ok(reply) => reply.unwrap_or_else(|_| Err(failure::internal())),
+        Err(_) => Ok(Reply {
+            meta: first,
+            body: ReplyContent::Stream(answer::late_stream(told, waiting)),
+        }),
+    }
 }

@@ -2,6 +2,10 @@
 //! A provider is transport, credentials and limits; what the bytes mean is `wire`'s. It knows no
 //! tiers, prices or budgets, and never decides whether to try again: it only advises.
 
+pub mod embedded;
+pub mod http;
+pub mod ollama;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +18,7 @@ use secrecy::SecretString;
 use crate::catalog::Model;
 use crate::chat::{ChatEvent, ChatRequest, Dialect};
 use crate::ids::ProviderId;
+use crate::limits::Outcome;
 
 /// A provider as configured.
 #[derive(Clone, Debug)]
@@ -26,7 +31,10 @@ pub struct ProviderSettings {
     pub api_keys: Vec<SecretString>,
     /// The kind needs a key and none is there: the provider is known but not enabled.
     pub enabled: bool,
+    /// Longest wait for a stream to begin.
     pub first_byte_timeout: Duration,
+    /// Longest wait for an answer that is not streamed; the same where the owner set one.
+    pub whole_answer_timeout: Duration,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
 }
@@ -130,6 +138,29 @@ pub enum ProviderErrorKind {
     Protocol,
     /// The embedded engine is busy or not loaded.
     Unavailable,
+}
+
+impl ProviderError {
+    /// What the failure tells of its target's health.
+    pub fn outcome(&self) -> Outcome {
+        let retry_after = self.retry_after;
+        match self.kind {
+            ProviderErrorKind::RateLimited => Outcome::Limited { retry_after },
+            ProviderErrorKind::Server => Outcome::ServerFault { retry_after },
+            ProviderErrorKind::Timeout | ProviderErrorKind::Protocol => {
+                Outcome::ServerFault { retry_after: None }
+            }
+            ProviderErrorKind::Network => Outcome::Unreachable,
+            ProviderErrorKind::Auth if self.status == Some(403) => Outcome::Forbidden,
+            ProviderErrorKind::Auth => Outcome::BadKey,
+            ProviderErrorKind::Billing => Outcome::Billing { retry_after },
+            ProviderErrorKind::ModelNotFound => Outcome::NoModel,
+            ProviderErrorKind::Request | ProviderErrorKind::ContextOverflow => {
+                Outcome::RequestFault
+            }
+            ProviderErrorKind::Unavailable => Outcome::Abandoned,
+        }
+    }
 }
 
 /// What to do after a failed call.

@@ -1,1 +1,197 @@
-//! (see lib.rs)
+//! Brings the provider's answer to the client and closes the account, once, by whatever exit: the
+//! normal end, a client that hangs up, an upstream that breaks, the deadline. It decides nothing
+//! about models and writes no protocol of its own (`wire` does).
+
+mod closing;
+
+pub use closing::{Closed, Closing};
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::chat::{ChatEvent, ChatRequest, Dialect};
+use crate::providers::{ProviderError, ProviderErrorKind, ReplyBody};
+use crate::wire::{Answer, AnswerShell, StreamFault, StreamRelay};
+
+/// Silence after which the client is told that the answer is still coming (CONTRACT section 3).
+pub const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Chunks that wait for a slow client before the upstream is no longer read.
+const BACKLOG: usize = 64;
+
+/// Reads a whole answer. An answer that cannot be read is the provider's failure: nothing has
+/// reached the client yet, so another candidate may still serve.
+pub async fn read_whole(
+    from: Dialect,
+    to: Dialect,
+    body: ReplyBody,
+) -> Result<Answer, ProviderError> {
+    match body {
+        ReplyBody::Whole(bytes) => {
+            Answer::read(from, to, bytes).map_err(|error| protocol_error(&error.to_string()))
+        }
+        ReplyBody::Events(mut events) => {
+            let mut all: Vec<ChatEvent> = Vec::new();
+            while let Some(event) = events.next().await {
+                all.push(event?);
+            }
+            Ok(Answer::from_events(all))
+        }
+        ReplyBody::Bytes(_) => Err(protocol_error("a stream where a whole answer was asked for")),
+    }
+}
+
+/// Settles a whole answer and writes it in the client's form.
+pub async fn finish_whole(
+    closing: Closing,
+    mut answer: Answer,
+    request: &ChatRequest,
+) -> (Bytes, Closed) {
+    let shell = AnswerShell {
+        id: closing.id().to_string(),
+        model_name: closing.shown_model(),
+        created: closing.created(),
+    };
+    let closed = closing.close(answer.observed(), None).await;
+    if answer.observed().usage.is_none() {
+        answer.set_usage(closed.usage);
+    }
+    let body = answer.write(request.origin.dialect, &shell, &closed.proxy);
+    (body, closed)
+}
+
+fn protocol_error(message: &str) -> ProviderError {
+    ProviderError {
+        kind: ProviderErrorKind::Protocol,
+        status: Some(200),
+        message: format!("the answer cannot be read: {message}"),
+        body: None,
+        retry_after: None,
+    }
+}
+
+/// One streamed answer on its way.
+pub struct StreamJob {
+    pub closing: Closing,
+    pub relay: StreamRelay,
+    pub body: ReplyBody,
+    pub deadline: Instant,
+}
+
+/// The client's end of a [`StreamJob`].
+pub fn channel() -> (mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>) {
+    mpsc::channel(BACKLOG)
+}
+
+/// How a stream ended.
+enum End {
+    Complete,
+    ClientGone,
+    Fault { message: String },
+}
+
+enum Item {
+    Bytes(Bytes),
+    Event(ChatEvent),
+}
+
+/// Relays one stream to its end and settles. Runs as a tracked task.
+pub async fn run(job: StreamJob, client: mpsc::Sender<Bytes>) {
+    let StreamJob { mut closing, mut relay, body, deadline } = job;
+    let Some(source) = source(body) else { return };
+    let end = pump(source, (&mut relay, &mut closing), &client, deadline).await;
+    let error = match &end {
+        End::Complete => None,
+        End::ClientGone => Some("client_gone"),
+        End::Fault { .. } => Some("stream_broken"),
+    };
+    let observed = relay.observed().clone();
+    let closed = closing.close(&observed, error).await;
+    let mut out = Vec::new();
+    match end {
+        End::Complete => {
+            if observed.usage.is_none() {
+                relay.set_usage(closed.usage);
+            }
+            relay.finish(&closed.proxy, &mut out);
+        }
+        End::ClientGone => return,
+        End::Fault { message } => {
+            let body = json!({"error": {"message": message, "type": "server_error", "param": null, "code": "stream_broken"}});
+            relay.fail(&body, &mut out);
+        }
+    }
+    let _ =
+        tokio::time::timeout_at(deadline.max(Instant::now() + KEEPALIVE), client.send(out.into()))
+            .await;
+}
+
+fn source(body: ReplyBody) -> Option<BoxStream<'static, Result<Item, ProviderError>>> {
+    match body {
+        ReplyBody::Bytes(bytes) => Some(bytes.map(|item| item.map(Item::Bytes)).boxed()),
+        ReplyBody::Events(events) => Some(events.map(|item| item.map(Item::Event)).boxed()),
+        ReplyBody::Whole(_) => None,
+    }
+}
+
+/// Moves chunks until the upstream ends, the client leaves or time is up. Dropping `source` at the
+/// end cancels the upstream.
+async fn pump(
+    mut source: BoxStream<'static, Result<Item, ProviderError>>,
+    (relay, closing): (&mut StreamRelay, &mut Closing),
+    client: &mpsc::Sender<Bytes>,
+    deadline: Instant,
+) -> End {
+    let silence = tokio::time::sleep(KEEPALIVE);
+    tokio::pin!(silence);
+    loop {
+        let mut out = Vec::new();
+        let mut broken = None;
+        let item = tokio::select! {
+            biased;
+            () = client.closed() => return End::ClientGone,
+            item = source.next() => Some(item),
+            () = tokio::time::sleep_until(deadline) => return End::Fault { message: "the request's time is up (server.request_timeout_s)".into() },
+            () = &mut silence => None,
+        };
+        match item {
+            None => relay.keepalive(&mut out),
+            Some(None) => return relay.end().map_or_else(fault, |()| End::Complete),
+            Some(Some(Err(error))) => {
+                return End::Fault { message: format!("the provider broke off: {error}") };
+            }
+            Some(Some(Ok(item))) => {
+                closing.first_byte();
+                let read = match item {
+                    Item::Bytes(chunk) => relay.bytes(&chunk, &mut out),
+                    Item::Event(event) => {
+                        relay.event(event, &mut out);
+                        Ok(())
+                    }
+                };
+                // What was written before the fault is good.
+                broken = read.err();
+            }
+        }
+        silence.as_mut().reset(Instant::now() + KEEPALIVE);
+        if !out.is_empty() {
+            match tokio::time::timeout_at(deadline, client.send(out.into())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return End::ClientGone,
+            }
+        }
+        if let Some(broken) = broken {
+            return fault(broken);
+        }
+    }
+}
+
+fn fault(fault: StreamFault) -> End {
+    End::Fault { message: fault.to_string() }
+}

@@ -1,10 +1,17 @@
 //! Which model serves: a pure choice among the candidates, with a readable reason for each that is
 //! refused. No I/O, no clock: facts and `now` come in, an ordered list goes out.
 
+mod balance;
+mod empty;
 pub mod estimate;
+mod judge;
+mod order;
 mod plan;
+mod reason;
 
-pub use plan::{Candidate, Facts, Plan, Question, Reason, Refusal, Wanted, plan};
+pub use empty::Empty;
+pub use plan::{Candidate, Facts, GaveOut, Plan, Question, Refusal, Spread, Wanted, plan};
+pub use reason::{Limit, Reason, Shortfall};
 
 use std::time::Duration;
 
@@ -55,3 +62,6 @@ pub enum Prefer {
     Latency,
     Balanced,
 }
+
+#[cfg(test)]
+pub(crate) use plan::tests::model as model_for_tests;

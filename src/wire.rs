@@ -10,6 +10,8 @@ mod anthropic;
 mod content;
 mod dropped;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod framing;
 mod lenient;
 mod ollama;

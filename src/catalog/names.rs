@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Model, Tier};
+use strum::VariantArray;
+
+use super::shelf::Shelf;
+use super::{Catalog, Model, Tier};
 
 /// How the targets of an alias are ordered for a request.
 #[derive(
@@ -71,4 +74,222 @@ pub enum Resolution {
     Removed { id: String, replacement: Option<String> },
     /// Nothing of that name; up to three near ones.
     Unknown { nearest: Vec<String> },
+}
+
+impl Alias {
+    /// Whether the pattern is a glob rather than a plain name.
+    pub fn is_glob(&self) -> bool {
+        self.pattern.contains(['*', '?', '[', '{'])
+    }
+}
+
+/// What one name means, before the targets of an alias are followed.
+pub(super) enum Step {
+    Auto(Option<Tier>),
+    /// Index of the configured alias.
+    Alias(usize),
+    Shelf(Shelf),
+    Model(Arc<Model>),
+    /// Several models have this wire name: their ids.
+    Ambiguous(Vec<String>),
+    Unknown,
+}
+
+impl Catalog {
+    /// What a requested name means: exact alias, alias glob in file order, id, bare wire name.
+    /// Absent (`""`) and `edge-router` mean `auto`.
+    pub fn resolve(&self, name: &str) -> Resolution {
+        let name = name.trim();
+        if let Some(exact) = self.exact(name) {
+            return self.follow(exact, name);
+        }
+        if let Some((index, _)) = self.globs.iter().find(|(_, glob)| glob.is_match(name)) {
+            return self.follow(Step::Alias(*index), name);
+        }
+        self.follow(self.model_step(name), name)
+    }
+
+    /// The meaning of a target inside an alias. Globs come last here, so that
+    /// `"*haiku*" = ["claude-haiku-4-5"]` reaches the model.
+    pub(super) fn step(&self, name: &str) -> Step {
+        if let Some(exact) = self.exact(name) {
+            return exact;
+        }
+        match self.model_step(name) {
+            Step::Unknown => self
+                .globs
+                .iter()
+                .find(|(_, glob)| glob.is_match(name))
+                .map_or(Step::Unknown, |(index, _)| Step::Alias(*index)),
+            found => found,
+        }
+    }
+
+    fn exact(&self, name: &str) -> Option<Step> {
+        let configured = |name: &str| {
+            self.aliases.iter().position(|alias| alias.pattern == name && !alias.is_glob())
+        };
+        if let Some(index) = configured(name) {
+            return Some(Step::Alias(index));
+        }
+        let name = if matches!(name, "" | "edge-router") { "auto" } else { name };
+        if let Some(index) = configured(name) {
+            return Some(Step::Alias(index));
+        }
+        if name == "auto" {
+            return Some(Step::Auto(None));
+        }
+        if let Some(tier) = name.strip_prefix("auto:") {
+            return tier.parse().ok().map(|tier| Step::Auto(Some(tier)));
+        }
+        name.parse().ok().map(Step::Shelf)
+    }
+
+    fn model_step(&self, name: &str) -> Step {
+        if let Some(model) = self.get(name) {
+            return Step::Model(model.clone());
+        }
+        let same: Vec<&Arc<Model>> =
+            self.models.iter().filter(|model| model.upstream == name).collect();
+        let active: Vec<_> = same.iter().filter(|model| model.active).copied().collect();
+        let offered: Vec<_> = active.iter().filter(|model| self.offers(model)).copied().collect();
+        for narrowed in [&offered, &active, &same] {
+            match narrowed.as_slice() {
+                [] => {}
+                [only] => return Step::Model(Arc::clone(only)),
+                many => return Step::Ambiguous(many.iter().map(|m| m.id.to_string()).collect()),
+            }
+        }
+        Step::Unknown
+    }
+
+    fn follow(&self, step: Step, name: &str) -> Resolution {
+        match step {
+            Step::Auto(tier) => Resolution::Auto(tier),
+            Step::Shelf(shelf) => {
+                Resolution::Models { strategy: shelf.strategy(), targets: self.shelf(shelf) }
+            }
+            Step::Model(model) if model.active => Resolution::Models {
+                strategy: AliasStrategy::Ordered,
+                targets: vec![Target { model, weight: 1, fallback: false }],
+            },
+            Step::Model(model) => Resolution::Removed {
+                id: model.id.to_string(),
+                replacement: model.replacement.clone(),
+            },
+            Step::Alias(index) => self.expand(index),
+            Step::Ambiguous(ids) => Resolution::Unknown { nearest: ids },
+            Step::Unknown => Resolution::Unknown { nearest: self.nearest(name) },
+        }
+    }
+
+    fn expand(&self, index: usize) -> Resolution {
+        let alias = &self.aliases[index];
+        if let Some(tier) = self.leads_to_auto(index, 0) {
+            return Resolution::Auto(tier);
+        }
+        let mut walk = Walk { trail: vec![index], ..Walk::default() };
+        self.collect(alias, (1, false), &mut walk);
+        let (mut targets, fallbacks): (Vec<_>, Vec<_>) =
+            walk.found.into_iter().partition(|target| !target.fallback);
+        targets.extend(fallbacks);
+        match walk.removed {
+            Some(gone) if targets.is_empty() => Resolution::Removed {
+                id: gone.id.to_string(),
+                replacement: gone.replacement.clone(),
+            },
+            _ => Resolution::Models { strategy: alias.strategy, targets },
+        }
+    }
+
+    /// `auto` as the first target: it ends with every model there is, so nothing after it matters.
+    fn leads_to_auto(&self, index: usize, depth: usize) -> Option<Option<Tier>> {
+        let first = self.aliases[index].targets.first()?;
+        match self.step(&first.name) {
+            Step::Auto(tier) => Some(tier),
+            Step::Alias(next) if depth < self.aliases.len() => self.leads_to_auto(next, depth + 1),
+            _ => None,
+        }
+    }
+
+    fn collect(&self, alias: &Alias, (share, behind): (u32, bool), walk: &mut Walk) {
+        let targets = alias.targets.iter().map(|target| (target, behind));
+        let fallbacks = alias.fallbacks.iter().map(|target| (target, true));
+        for (target, fallback) in targets.chain(fallbacks) {
+            let weight = share.saturating_mul(target.weight);
+            match self.step(&target.name) {
+                Step::Model(model) if model.active => walk.add(model, weight, fallback),
+                Step::Model(model) => walk.removed = walk.removed.take().or(Some(model)),
+                Step::Shelf(shelf) => {
+                    for one in self.shelf(shelf) {
+                        walk.add(one.model, weight, fallback);
+                    }
+                }
+                // Named models first, then everything else: the reader of the list expects that
+                // `auto` at its end is the way out when none of the named can serve.
+                Step::Auto(tier) => {
+                    for model in self.everything(tier) {
+                        walk.add(model, weight, true);
+                    }
+                }
+                Step::Alias(next) if !walk.trail.contains(&next) => {
+                    walk.trail.push(next);
+                    self.collect(&self.aliases[next], (weight, fallback), walk);
+                    walk.trail.pop();
+                }
+                // A target that its server may have tomorrow; circles were refused when building.
+                Step::Alias(_) | Step::Ambiguous(_) | Step::Unknown => {}
+            }
+        }
+    }
+
+    /// Up to three names like this one: aliases and models that can be called, else any model.
+    pub(super) fn nearest(&self, name: &str) -> Vec<String> {
+        let offered = self.like(name, &|model| self.offers(model));
+        if offered.is_empty() { self.like(name, &|model| model.active) } else { offered }
+    }
+
+    fn like(&self, name: &str, eligible: &dyn Fn(&Model) -> bool) -> Vec<String> {
+        let wanted = name.to_lowercase();
+        let built_in = Shelf::VARIANTS.iter().map(|shelf| <&'static str>::from(shelf).to_owned());
+        let aliases =
+            self.aliases.iter().filter(|one| !one.is_glob()).map(|one| one.pattern.clone());
+        let mut scored: Vec<(f64, String)> = std::iter::once("auto".to_owned())
+            .chain(built_in)
+            .chain(aliases)
+            .map(|other| (likeness(&wanted, &other), other))
+            .collect();
+        for model in self.models.iter().filter(|model| eligible(model)) {
+            let tail = model.id.as_str().split_once('/').map_or("", |(_, tail)| tail);
+            let score = likeness(&wanted, model.id.as_str()).max(likeness(&wanted, tail));
+            scored.push((score, model.id.to_string()));
+        }
+        scored.retain(|(score, _)| *score >= 0.45);
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        scored.dedup_by(|a, b| a.1 == b.1);
+        scored.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
+
+fn likeness(wanted: &str, other: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(wanted, &other.to_lowercase())
+}
+
+/// What has been gathered on the way through an alias.
+#[derive(Default)]
+struct Walk {
+    found: Vec<Target>,
+    /// Aliases that are being followed.
+    trail: Vec<usize>,
+    /// The first target that exists no more.
+    removed: Option<Arc<Model>>,
+}
+
+impl Walk {
+    /// The first mention of a model counts.
+    fn add(&mut self, model: Arc<Model>, weight: u32, fallback: bool) {
+        if !self.found.iter().any(|target| target.model.id == model.id) {
+            self.found.push(Target { model, weight, fallback });
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! What tokens cost, at a moment and for a prompt of a length. Pure and integer.
 
 use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
 
 use crate::chat::Usage;
 use crate::money::{CostSum, NanoUsd, PerMTok};
@@ -32,7 +34,23 @@ pub struct LongContext {
 pub struct OffPeak {
     /// UTC minutes of the day, begin inclusive, end exclusive.
     pub peak_minutes: Vec<(u16, u16)>,
+    /// Days (UTC) that have peak windows at all; empty: every day.
+    pub peak_days: Vec<Weekday>,
+    /// Dates (UTC) without peak windows, such as public holidays.
+    pub excepted_days: Vec<Date>,
     pub rates: Rates,
+}
+
+impl OffPeak {
+    fn is_peak(&self, now: Timestamp) -> bool {
+        let civil = now.to_zoned(TimeZone::UTC).datetime();
+        let minute =
+            u16::from(civil.hour().unsigned_abs()) * 60 + u16::from(civil.minute().unsigned_abs());
+        let day_has_peaks = self.peak_days.is_empty() || self.peak_days.contains(&civil.weekday());
+        day_has_peaks
+            && !self.excepted_days.contains(&civil.date())
+            && self.peak_minutes.iter().any(|(from, to)| (*from..*to).contains(&minute))
+    }
 }
 
 /// Prices announced for a later moment.
@@ -91,11 +109,8 @@ impl Price {
         if let Some(change) = self.scheduled.iter().rev().find(|change| change.from <= now) {
             rates = change.rates;
         }
-        if let Some(off_peak) = &self.off_peak {
-            let minute = u16::try_from(now.as_second().rem_euclid(86_400) / 60).unwrap_or(0);
-            if !off_peak.peak_minutes.iter().any(|(from, to)| (*from..*to).contains(&minute)) {
-                rates = off_peak.rates;
-            }
+        if let Some(off_peak) = self.off_peak.as_ref().filter(|off_peak| !off_peak.is_peak(now)) {
+            rates = off_peak.rates;
         }
         if let Some(tier) =
             self.long_context.iter().rev().find(|tier| prompt_tokens > tier.above_input_tokens)

@@ -1,14 +1,117 @@
-//! `edge-router route`.
+//! `edge-router route`: explains the decision for a request without sending it.
 
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
 use clap::Args;
 
-use super::CliError;
+use super::{CliError, ConfigArg, output};
+use crate::app::{self, Start};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, ConfigSource, Environment};
+use crate::ids::RequestId;
+use crate::pipeline::{self, Caller, Explanation, RequestContext};
+use crate::wire;
 
 #[derive(Debug, Args)]
-pub struct Route {}
+#[command(
+    after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"fix the typo\"}]}' | edge-router route"
+)]
+pub struct Route {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// File with the request body (default: standard input)
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print the answer of POST /v1/route as JSON
+    #[arg(long)]
+    json: bool,
+}
 
 impl Route {
     pub fn run(self) -> Result<(), CliError> {
-        Err(anyhow::anyhow!("not built yet").into())
+        let environment = Environment::of_process();
+        let source = ConfigSource { path: self.config.config.clone(), ..ConfigSource::default() };
+        let config = config::load(&source, &environment)
+            .map_err(|errors| CliError::Usage(errors.to_string()))?;
+        let body = self.read()?;
+        let models_dir = environment.get("EDGE_ROUTER_MODELS_DIR").map(PathBuf::from);
+        let explanation = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("the async runtime cannot start")?
+            .block_on(explain(config, models_dir, body))?;
+        if self.json {
+            return output::json(&explanation);
+        }
+        print(&explanation);
+        Ok(())
+    }
+
+    fn read(&self) -> anyhow::Result<Bytes> {
+        let mut body = Vec::new();
+        match &self.file {
+            Some(path) => {
+                body = std::fs::read(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+            }
+            None => {
+                std::io::stdin().read_to_end(&mut body).context("cannot read standard input")?;
+            }
+        }
+        Ok(body.into())
+    }
+}
+
+async fn explain(
+    mut config: Config,
+    models_dir: Option<PathBuf>,
+    body: Bytes,
+) -> anyhow::Result<Explanation> {
+    let request = wire::decode_request(wire::detect_dialect(&body), body)?;
+    // A router that has never run has no ledger; explaining must not make one.
+    let scratch = std::env::temp_dir().join(RequestId::fresh().as_str());
+    let fresh = !config.server.data_dir.join("ledger.sqlite").exists();
+    if fresh {
+        config.server.data_dir.clone_from(&scratch);
+    }
+    let clock = Arc::new(SystemClock);
+    let deadline = clock.instant() + config.server.request_timeout;
+    let state = app::build(config, Start { clock: clock.clone(), models_dir }).await?;
+    app::first_discovery(&state).await;
+    let context = RequestContext {
+        id: RequestId::fresh(),
+        caller: Caller { key: "local".into(), admin: true },
+        received: clock.instant(),
+        received_at: clock.now(),
+        deadline,
+        snapshot: state.current(),
+        forced_tier: None,
+        project: None,
+        session: None,
+        forwarded: Vec::new(),
+    };
+    let explanation = pipeline::explain(&state, context, request).await;
+    app::close(&state).await;
+    if fresh {
+        let _ = tokio::fs::remove_dir_all(scratch).await;
+    }
+    Ok(explanation)
+}
+
+fn print(explanation: &Explanation) {
+    output::line(&format!("instruction  {}", explanation.instruction));
+    output::line(&format!(
+        "tier         {} ({}, confidence {:.2}, difficulty {:.2})",
+        explanation.tier, explanation.source, explanation.confidence, explanation.difficulty
+    ));
+    output::line(&format!("prompt       about {} tokens", explanation.prompt_tokens));
+    output::line(&format!("model        {}", explanation.model_id.as_deref().unwrap_or("none")));
+    for one in &explanation.candidates {
+        let mark = if one.eligible { "+" } else { "-" };
+        output::line(&format!("{mark} {:<40} {}", one.model_id, one.reason));
     }
 }

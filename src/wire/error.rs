@@ -50,9 +50,12 @@ impl WireError {
 /// Reads a request body. The path of a mistake is looked for only when there is one, since
 /// tracking it costs time.
 pub(crate) fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, WireError> {
+    // Structs would take a list's items for their fields.
+    let object = body.trim_ascii_start().first().is_none_or(|first| *first == b'{');
     match serde_json::from_slice(body) {
-        Ok(value) => Ok(value),
-        Err(error) => Err(explain::<T>(body, &error)),
+        Ok(value) if object => Ok(value),
+        Err(error) if object || !error.is_data() => Err(explain::<T>(body, &error)),
+        Ok(_) | Err(_) => Err(WireError::field("", "the body must be a JSON object")),
     }
 }
 
@@ -95,8 +98,9 @@ fn without_values(error: &serde_json::Error) -> String {
         Some(end) => &text[..end],
         None => &text,
     };
-    if let Some(rest) = text.strip_prefix("unknown variant ") {
-        return rest.rsplit_once("`, ").map_or("unknown value", |(_, what)| what).to_owned();
+    if text.starts_with("unknown variant ") {
+        let what = text.rfind("`, expected ").map_or("unknown value", |at| &text[at + 3..]);
+        return what.to_owned();
     }
     let Some(rest) =
         text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "))
@@ -156,11 +160,7 @@ mod tests {
             list: Vec<u64>,
         }
         let error = read_request::<Body>(br#"{"list":[1,"my secret, expected too"]}"#).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`list[1]`: expected too\", expected u64, got a string"
-                .replace("too\", expected u64", "a number")
-        );
+        assert_eq!(error.to_string(), "`list[1]`: expected a number, got a string");
         assert_eq!(error.path(), Some("list[1]"));
     }
 }

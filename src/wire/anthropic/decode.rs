@@ -59,7 +59,7 @@ enum Event {
     },
     MessageStop,
     Error {
-        error: Box<RawValue>,
+        error: serde_json::Value,
     },
     #[serde(other)]
     Other,
@@ -160,7 +160,7 @@ impl State {
                 let calls = self.count > 0;
                 self.stop(if calls { StopReason::ToolCalls } else { StopReason::End }, emit);
             }
-            Event::Error { error } => return Err(fault(error.get())),
+            Event::Error { error } => return Err(fault(&error.to_string())),
             Event::Other => {}
         }
         Ok(())

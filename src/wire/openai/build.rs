@@ -295,3 +295,6 @@ fn format(format: &OutputFormat) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

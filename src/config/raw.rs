@@ -1,0 +1,320 @@
+//! The shape of a configuration file, as written. Every key is optional here; what is missing, wrong
+//! in itself or wrong together is for `validate` to say. A key that is not listed is an error.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{RawAlias, Usd};
+use super::{ContextInject, ContextPlacement};
+use crate::catalog::{Capability, Tier};
+use crate::ledger::WhenExhausted;
+use crate::strategy::{Prefer, UnknownModel};
+
+/// Configuration of edge-router (edge-router.toml).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) server: RawServer,
+    pub(super) catalog: RawCatalog,
+    pub(super) budget: RawBudget,
+    pub(super) routing: RawRouting,
+    pub(super) context: RawContext,
+    pub(super) report: RawReport,
+    pub(super) network: RawNetwork,
+    pub(super) classifier: RawClassifier,
+    pub(super) providers: Vec<RawProvider>,
+    pub(super) models: Vec<RawModel>,
+    /// Name or glob to an ordered list of models and aliases, or to a table with a strategy.
+    pub(super) aliases: BTreeMap<String, RawAlias>,
+    /// Rate-limit buckets; several may cover the same model.
+    pub(super) limits: Vec<RawLimit>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawServer {
+    /// Address to listen on; any other than loopback requires `master_key`. Default 127.0.0.1.
+    pub(super) host: Option<String>,
+    /// Default 4000.
+    pub(super) port: Option<u16>,
+    /// Key that clients must send. Empty: no authentication, loopback only.
+    pub(super) master_key: Option<String>,
+    /// Ledger and downloaded models; relative to this file. Default ./data.
+    pub(super) data_dir: Option<String>,
+    /// Largest request body. Default 32.
+    pub(super) max_body_mb: Option<u32>,
+    /// Longest time for a whole request. Default 600.
+    pub(super) request_timeout_s: Option<u32>,
+    /// Web origins that may call the router from a browser.
+    pub(super) cors_origins: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCatalog {
+    /// false: only the providers and models of this file exist. Default true.
+    pub(super) builtin: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawBudget {
+    /// Absent or 0: no limit.
+    pub(super) daily_usd: Option<Usd>,
+    /// Absent or 0: no limit.
+    pub(super) monthly_usd: Option<Usd>,
+    /// Absent or 0: no limit.
+    pub(super) per_request_usd: Option<Usd>,
+    /// Assumed and sent upstream where the client sets no cap. Default 8192.
+    pub(super) default_output_tokens: Option<u32>,
+    /// Longest wait when only other requests' reservations block. Default 5.
+    pub(super) wait_s: Option<u32>,
+    /// IANA name: when a day and a month begin. Default UTC.
+    pub(super) timezone: Option<String>,
+    /// What serves when a limit is reached: local (free models) or reject. Default local.
+    pub(super) when_exhausted: Option<WhenExhausted>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRouting {
+    /// What an unknown model name does: reject or auto. Default reject.
+    pub(super) unknown_model: Option<UnknownModel>,
+    /// true: a paid model below the tier may serve when none of the tier can. Default false.
+    pub(super) allow_weaker: Option<bool>,
+    /// How long a conversation keeps its model. Default 3600.
+    pub(super) sticky_ttl_s: Option<u32>,
+    /// cost, latency or balanced. Default cost.
+    pub(super) prefer: Option<Prefer>,
+    /// Calls after the first one. Default 4.
+    pub(super) max_fallbacks: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawContext {
+    /// Most tokens of project context that one request may be given. Default 8000.
+    pub(super) max_tokens: Option<u32>,
+    /// user (cache friendly) or system. Default user.
+    pub(super) placement: Option<ContextPlacement>,
+    /// on-header, always or never. Default on-header.
+    pub(super) inject: Option<ContextInject>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawReport {
+    /// The model that savings are measured against. Default anthropic/claude-opus-4-6.
+    pub(super) baseline: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawNetwork {
+    /// Proxy for outgoing requests, for example http://proxy:3128. Default: HTTP_PROXY and HTTPS_PROXY.
+    pub(super) proxy: Option<String>,
+    /// PEM file with further certificate authorities; relative to this file. Default: SSL_CERT_FILE.
+    pub(super) ca_file: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawClassifier {
+    /// A verdict later than this is replaced by rules. Default 250.
+    pub(super) deadline_ms: Option<u32>,
+    /// Most requests that may wait for the classifier. Default 64.
+    pub(super) queue: Option<u32>,
+    /// Default: the cores of the machine minus one, at most 4.
+    pub(super) threads: Option<u32>,
+    /// loss[true tier][chosen tier], trivial first: what a wrong tier costs.
+    pub(super) loss: Option<[[f32; 5]; 5]>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProvider {
+    /// A built-in provider's id changes the given fields; a new id adds a provider.
+    pub(super) id: Option<String>,
+    #[schemars(with = "Option<crate::providers::ProviderKind>")]
+    pub(super) kind: Option<String>,
+    /// openai: with /v1; anthropic and ollama: the host root.
+    pub(super) base_url: Option<String>,
+    /// In order of preference. An entry whose variable is not set is dropped.
+    pub(super) api_keys: Option<Vec<String>>,
+    /// Longest wait for the first byte of an answer. Default 60 (ollama 300, embedded 120), and 240
+    /// for an answer that is not streamed.
+    pub(super) first_byte_timeout_s: Option<u32>,
+    /// Extra request headers.
+    pub(super) headers: Option<BTreeMap<String, String>>,
+}
+
+/// Prices in USD per million tokens; the short names are those of the facts file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRates {
+    #[serde(alias = "input")]
+    pub(super) input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "output")]
+    pub(super) output_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_read")]
+    pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_default", alias = "cache_write")]
+    pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_5m")]
+    pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_1h")]
+    pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_over_12h")]
+    pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_input")]
+    pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_hour")]
+    pub(super) audio_hour_usd: Option<Usd>,
+    /// USD; there for records copied from the facts file.
+    pub(super) currency: Option<String>,
+    /// per_1M_tokens; there for records copied from the facts file.
+    pub(super) unit: Option<String>,
+}
+
+/// Prices for the whole request past a prompt length.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLongContext {
+    pub(super) above_input_tokens: Option<u64>,
+    /// whole_request.
+    pub(super) applies_to: Option<String>,
+    #[serde(alias = "input")]
+    pub(super) input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "output")]
+    pub(super) output_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_read")]
+    pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_default", alias = "cache_write")]
+    pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_5m")]
+    pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_1h")]
+    pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_input")]
+    pub(super) audio_input_usd_per_mtok: Option<Usd>,
+}
+
+/// Prices from a date on (00:00 UTC).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawScheduledPrice {
+    /// A date such as 2027-01-01, or a moment such as 2027-01-01T08:00:00Z.
+    pub(super) from: Option<String>,
+    #[serde(alias = "input")]
+    pub(super) input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "output")]
+    pub(super) output_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_read")]
+    pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_default", alias = "cache_write")]
+    pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_5m")]
+    pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_1h")]
+    pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_input")]
+    pub(super) audio_input_usd_per_mtok: Option<Usd>,
+}
+
+/// Cheaper hours: the model's own price holds in the peak windows, `off_peak` outside of them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTimeOfDay {
+    /// peak.
+    pub(super) base_price_is: Option<String>,
+    /// UTC.
+    pub(super) timezone: Option<String>,
+    /// Pairs such as ["01:00", "04:00"]; the end does not belong to the window.
+    pub(super) peak_windows: Vec<(String, String)>,
+    /// Days that have peak windows, such as ["mon", "tue"]. Default every day.
+    pub(super) peak_days: Option<Vec<String>>,
+    /// Dates without peak windows, such as public holidays.
+    pub(super) excepted_days: Option<Vec<String>>,
+    pub(super) off_peak: RawRates,
+}
+
+/// What a model refuses although its protocol has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Refuses {
+    /// temperature, top_p, top_k and penalties.
+    Sampling,
+    /// A tool_choice that forces a tool.
+    ForcedToolChoice,
+    /// max_tokens: the cap must be sent as max_completion_tokens.
+    MaxTokens,
+    /// A last message from the assistant.
+    Prefill,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawModel {
+    /// provider/name. The id of a built-in model changes the given fields; a new id adds a model.
+    pub(super) id: Option<String>,
+    /// Default: the part of the id before the first slash.
+    pub(super) provider: Option<String>,
+    /// The name on the wire. Default: the part of the id after the first slash.
+    pub(super) upstream: Option<String>,
+    /// Hardest tier it is trusted with. Default standard (ollama operational, embedded trivial).
+    pub(super) max_tier: Option<Tier>,
+    #[serde(alias = "input")]
+    pub(super) input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "output")]
+    pub(super) output_usd_per_mtok: Option<Usd>,
+    /// Default: the input price.
+    #[serde(alias = "cache_read")]
+    pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    /// Default: the input price.
+    #[serde(alias = "cache_write_default", alias = "cache_write")]
+    pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_5m")]
+    pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_1h")]
+    pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "cache_write_over_12h")]
+    pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_input")]
+    pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    #[serde(alias = "audio_hour")]
+    pub(super) audio_hour_usd: Option<Usd>,
+    /// The prices as one table instead.
+    pub(super) price: Option<RawRates>,
+    pub(super) long_context: Option<Vec<RawLongContext>>,
+    pub(super) time_of_day: Option<RawTimeOfDay>,
+    pub(super) scheduled_prices: Option<Vec<RawScheduledPrice>>,
+    /// Accepted, not used yet.
+    pub(super) batch: Option<serde_json::Value>,
+    /// Accepted, not used yet.
+    pub(super) service_tiers: Option<serde_json::Value>,
+    /// Tokens of prompt and answer together.
+    pub(super) context_window: Option<u32>,
+    pub(super) max_input_tokens: Option<u32>,
+    pub(super) max_output_tokens: Option<u32>,
+    pub(super) capabilities: Option<Vec<Capability>>,
+    pub(super) refuses: Option<Vec<Refuses>>,
+    /// false: known but not offered. Default true.
+    pub(super) active: Option<bool>,
+    /// Id of the model to use instead of one that is not active.
+    pub(super) replacement: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimit {
+    pub(super) name: Option<String>,
+    pub(super) provider: Option<String>,
+    /// Globs over the models' names on the wire. Default ["*"].
+    pub(super) models: Option<Vec<String>>,
+    pub(super) requests: Option<u64>,
+    pub(super) tokens: Option<u64>,
+    /// 1m, 5h, 1d, 1w or 1month.
+    pub(super) window: Option<String>,
+}

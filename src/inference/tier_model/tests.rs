@@ -1,0 +1,116 @@
+use rstest::rstest;
+
+use super::*;
+
+fn embedded() -> TierModel {
+    TierModel::embedded().unwrap()
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::blank(" \n\t\r\n")]
+#[case::nul("\0\0\0")]
+#[case::emoji("👩‍👩‍👧‍👦🏳️‍🌈")]
+#[case::bidi("\u{202e}txet\u{202c} \u{feff}")]
+#[case::combining("Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘")]
+#[case::unseen("ᚠᛇᚻ ᛒᛦᚦ")]
+fn any_text_has_five_probabilities(#[case] text: &str) {
+    let scores = embedded().scores(text).unwrap();
+    assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
+    assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{scores:?}");
+}
+
+#[test]
+fn a_text_of_a_megabyte_counts_with_its_head_and_tail() {
+    let model = embedded();
+    let long = format!("rename this variable {} thanks", "日本 x ".repeat(100_000));
+    let cut = features::considered(&long).into_owned();
+    assert_eq!(model.scores(&long).unwrap(), model.scores(&cut).unwrap());
+}
+
+#[test]
+fn the_same_text_has_the_same_scores() {
+    let text = "write a parser for a small config format, with tests";
+    assert_eq!(embedded().scores(text).unwrap(), embedded().scores(text).unwrap());
+}
+
+#[rstest]
+#[case("thanks!", Tier::Trivial)]
+#[case("fix the typo in the word recieve", Tier::Trivial)]
+#[case("what does this error message mean?", Tier::Operational)]
+fn plain_cases_get_their_tier(#[case] text: &str, #[case] tier: Tier) {
+    let scores = embedded().scores(text).unwrap();
+    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+    assert_eq!(best, tier.index(), "{scores:?}");
+}
+
+#[test]
+fn the_model_was_trained_on_the_data_beside_it() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(FOLDER).join("data");
+    let mut hash = blake3::Hasher::new();
+    for at in 1..=5 {
+        hash.update(&std::fs::read(data.join(format!("train-{at}.jsonl"))).unwrap());
+    }
+    assert_eq!(embedded().config().data_blake3, hash.finalize().to_hex().as_str());
+}
+
+/// A models folder with the embedded model, its configuration changed.
+fn folder(change: impl FnOnce(&mut serde_json::Value)) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join(FOLDER);
+    std::fs::create_dir(&model).unwrap();
+    let mut config = serde_json::to_value(embedded().config()).unwrap();
+    change(&mut config);
+    std::fs::write(model.join(CONFIG), config.to_string()).unwrap();
+    std::fs::write(
+        model.join(WEIGHTS),
+        include_bytes!("../../../models/tier-classifier/model.safetensors"),
+    )
+    .unwrap();
+    dir
+}
+
+#[test]
+fn a_models_folder_overrides_the_embedded_model() {
+    let dir = folder(|config| config["temperature"] = 1000.0.into());
+    let flat = TierModel::open(Some(dir.path())).unwrap().scores("hi").unwrap();
+    assert!(flat.iter().all(|score| (score - 0.2).abs() < 0.05), "{flat:?}");
+}
+
+#[test]
+fn a_models_folder_without_a_classifier_keeps_the_embedded_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = TierModel::open(Some(dir.path())).unwrap();
+    assert_eq!(model.config(), embedded().config());
+}
+
+#[test]
+fn a_models_folder_that_does_not_exist_is_an_error() {
+    let error = TierModel::open(Some(Path::new("/does/not/exist"))).unwrap_err();
+    assert_eq!(error.to_string(), "models folder /does/not/exist does not exist");
+}
+
+#[rstest]
+#[case::version("version", 99.into(), "version 99 is not 1")]
+#[case::labels("labels", serde_json::json!(["deep", "trivial"]), "labels must be")]
+#[case::temperature("temperature", 0.into(), "temperature must be above 0")]
+#[case::buckets("features", serde_json::json!({"buckets": 7, "word_gram": 2}), "a power of two")]
+#[case::shape("features", serde_json::json!({"buckets": 8, "word_gram": 2}), "model.safetensors")]
+#[case::missing("seed", serde_json::Value::Null, "config.json")]
+fn a_model_that_does_not_fit_is_refused_with_its_file(
+    #[case] key: &str,
+    #[case] value: serde_json::Value,
+    #[case] says: &str,
+) {
+    let dir = folder(|config| config[key] = value);
+    let error = TierModel::open(Some(dir.path())).unwrap_err().to_string();
+    assert!(error.contains(says) && error.contains(FOLDER), "{error}");
+}
+
+#[test]
+fn damaged_weights_are_refused() {
+    let dir = folder(|_| ());
+    std::fs::write(dir.path().join(FOLDER).join(WEIGHTS), b"not weights").unwrap();
+    let error = TierModel::open(Some(dir.path())).unwrap_err().to_string();
+    assert!(error.contains(WEIGHTS), "{error}");
+}

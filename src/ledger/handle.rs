@@ -1,0 +1,213 @@
+//! The ledger as the rest of the router sees it: a handle to the writer task and a reader.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::marks::{self, Marks};
+use super::reservation::{Finish, Reservation};
+use super::view::LedgerView;
+use super::writer::{self, Message, Wish};
+use super::{Ask, BudgetError, BudgetSettings, Headroom, RequestRecord, books, recovery, window};
+use crate::clock::Clock;
+use crate::store::{StoreError, Writer};
+
+/// Wishes and records that may wait for the writer.
+const QUEUE: usize = 4096;
+/// How long a record may wait for a place in that queue before it is dropped.
+const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A cheap clone of one open ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    common: Arc<Common>,
+    intake: mpsc::Sender<Message>,
+    /// Never sent on from here: keeps the writer running.
+    _finishes: mpsc::UnboundedSender<Finish>,
+    view: LedgerView,
+}
+
+/// What handle, writer and reservations share.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub clock: Arc<dyn Clock>,
+    pub settings: ArcSwap<BudgetSettings>,
+    /// As of the writer's last commit.
+    pub recent: ArcSwap<Headroom>,
+    pub marks: Marks,
+    pub directory: PathBuf,
+    /// This opening of the ledger, among all there ever were.
+    pub instance: i64,
+    pub last_seq: AtomicI64,
+    pub lost_records: AtomicU64,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path` (its directory is made if missing), brings its schema up to date,
+    /// and settles what dead processes left behind. Needs a tokio runtime, on which the writer runs.
+    pub async fn open(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        settings: BudgetSettings,
+    ) -> Result<Self, StoreError> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let directory = marks::directory(path);
+        let opening = in_background({
+            let directory = directory.clone();
+            move || marks::opening(&directory)
+        })
+        .await?;
+        let mut store = Writer::open(path).await?;
+        let instance = fresh_instance();
+        let marks = Marks::claim(&directory, instance)?;
+        recovery::recover(&mut store, &directory, instance, clock.now()).await?;
+        marks::sweep(&directory)?;
+        drop(opening);
+
+        let view = LedgerView::beside(path);
+        let recent = view.headroom(&settings, clock.now()).await?;
+        let common = Arc::new(Common {
+            clock,
+            settings: ArcSwap::from_pointee(settings),
+            recent: ArcSwap::from_pointee(recent),
+            marks,
+            directory,
+            instance,
+            last_seq: AtomicI64::new(0),
+            lost_records: AtomicU64::new(0),
+        });
+        let (intake, messages) = mpsc::channel(QUEUE);
+        // Not bounded by itself, but by the reservations: each is finished once.
+        let (finishes, finished) = mpsc::unbounded_channel();
+        let inlets = writer::Inlets { messages, finished, mint: finishes.downgrade() };
+        writer::start(store, Arc::clone(&common), inlets).await?;
+        Ok(Self { common, intake, _finishes: finishes, view })
+    }
+
+    /// New limits hold from the next reservation on; a new time zone makes new windows out of what
+    /// has been spent in them.
+    pub fn set_settings(&self, settings: BudgetSettings) {
+        let mut recent = Headroom::clone(&self.common.recent.load());
+        recent.daily.limit = settings.daily;
+        recent.monthly.limit = settings.monthly;
+        recent.per_request = settings.per_request;
+        self.common.settings.store(Arc::new(settings));
+        self.common.recent.store(Arc::new(recent));
+        // A full queue means that the writer is about to look anyway.
+        let _ = self.intake.try_send(Message::Refresh);
+    }
+
+    /// One consistent snapshot from the database.
+    pub async fn headroom(&self) -> Result<Headroom, StoreError> {
+        self.view.headroom(&self.common.settings.load_full(), self.common.clock.now()).await
+    }
+
+    /// As of the writer's last commit, without a wait; a window that has begun since is empty.
+    pub fn recent_headroom(&self) -> Arc<Headroom> {
+        let recent = self.common.recent.load_full();
+        let now = self.common.clock.now();
+        if now < recent.daily.resets_at {
+            return recent;
+        }
+        Arc::new(books::roll(&recent, now, &self.common.settings.load()))
+    }
+
+    /// Takes `ask.ceiling` out of the budget. Waits, up to `settings.wait`, only if other requests'
+    /// reservations are all that is in the way; whoever waits longest is asked first when some of
+    /// them end.
+    ///
+    /// # Errors
+    /// [`BudgetError`] says which limit has no room, or that the ledger cannot be written.
+    pub async fn reserve(&self, ask: Ask) -> Result<Reservation, BudgetError> {
+        let settings = self.common.settings.load();
+        if let Some(limit) = settings.per_request
+            && ask.ceiling > limit
+        {
+            return Err(BudgetError::PerRequest { limit, asked: ask.ceiling });
+        }
+        let deadline = tokio::time::Instant::now() + settings.wait;
+        drop(settings);
+        let (reply, answer) = oneshot::channel();
+        let wish = Box::new(Wish { ask, reply, deadline });
+        self.intake.send(Message::Reserve(wish)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes down a request that has no reservation (a free model, an error). Returns when it is
+    /// queued; it is in the file within a fraction of a second.
+    pub async fn record(&self, record: RequestRecord) {
+        let message = Message::Record(Box::new(record.into()));
+        if self.intake.send_timeout(message, RECORD_PATIENCE).await.is_err() {
+            let lost = self.common.lost_records.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::warn!(
+                lost,
+                "the ledger does not keep up: a request without cost is not recorded"
+            );
+        }
+    }
+
+    /// Requests that started at or after `since`, newest first, at most `limit`. Sees everything
+    /// that was recorded before the call.
+    pub async fn requests(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<RequestRecord>, StoreError> {
+        self.flush().await;
+        self.view.requests(since, limit).await
+    }
+
+    /// For questions that need no writer.
+    pub fn view(&self) -> &LedgerView {
+        &self.view
+    }
+
+    /// Records that found no place in the queue since the start.
+    pub fn lost_records(&self) -> u64 {
+        self.common.lost_records.load(Ordering::Relaxed)
+    }
+
+    async fn flush(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.intake.send(Message::Flush(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    /// Writes what is queued and closes the file. Reservations that are still open are settled by
+    /// the next opening.
+    pub async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.intake.send(Message::Close(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
+        self.view.close().await;
+    }
+}
+
+/// Drops the sign so that the number reads well in file names.
+fn fresh_instance() -> i64 {
+    let (high, low) = uuid::Uuid::now_v7().as_u64_pair();
+    i64::try_from((high.rotate_left(32) ^ low) >> 1).unwrap_or(i64::MAX)
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(StoreError::Closed),
+    }
+}
+
+/// The moment of a reservation as the store has it.
+pub(super) fn now(common: &Common) -> i64 {
+    window::micros(common.clock.now())
+}

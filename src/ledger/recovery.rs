@@ -1,0 +1,79 @@
+//! Settles what dead instances left open: what was only held is released, what was dispatched is
+//! charged in full and marked `unconfirmed`.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::books::Books;
+use super::marks::{self, Fate, Remains};
+use super::reservation::Outcome;
+use super::view::GLOBAL;
+use super::window;
+use crate::money::NanoUsd;
+use crate::store::ledger::{Changes, ChargeRow, OpenRow, Opened, Wanted};
+use crate::store::{StoreError, Writer};
+
+/// Looks at every instance with open reservations except `own`, and touches only those whose lock
+/// is free.
+pub(super) async fn recover(
+    store: &mut Writer,
+    directory: &Path,
+    own: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (instance, oldest) in store.other_instances(own).await? {
+        let remains = match marks::inspect(directory, instance)? {
+            Fate::Alive => continue,
+            Fate::Dead(remains) => remains,
+        };
+        let result = bury(store, instance, (oldest, window::micros(now)), &remains).await;
+        if result.is_err() {
+            store.rollback().await;
+        }
+        let (released, charged) = result?;
+        tracing::warn!(released, charged, "settled the reservations of a process that ended early");
+        marks::remove(directory, instance);
+    }
+    Ok(())
+}
+
+/// Returns how many were released and how many charged.
+async fn bury(
+    store: &mut Writer,
+    instance: i64,
+    (oldest, now): (i64, i64),
+    remains: &Remains,
+) -> Result<(usize, usize), StoreError> {
+    let Opened { windows, open } = store.begin(GLOBAL, oldest, instance, Wanted::All).await?;
+    let mut books = Books::of_the_past(windows);
+    let mut changes = Changes { instance, ..Changes::default() };
+    for (seq, row) in open {
+        let outcome =
+            if remains.was_dispatched(seq) { Outcome::Unconfirmed } else { Outcome::Release };
+        changes.gone.push(seq);
+        changes.charged.extend(apply(&mut books, (seq, row), outcome, now));
+    }
+    changes.windows = books.changed();
+    store.commit(GLOBAL, &changes).await?;
+    Ok((changes.gone.len() - changes.charged.len(), changes.charged.len()))
+}
+
+/// Ends one open reservation in the books; the row of its charge, if it cost anything.
+pub(super) fn apply(
+    books: &mut Books,
+    (seq, open): (i64, OpenRow),
+    outcome: Outcome,
+    now: i64,
+) -> Option<ChargeRow> {
+    let (cost, unconfirmed) = match outcome {
+        Outcome::Release => {
+            books.close(open, NanoUsd::ZERO);
+            return None;
+        }
+        Outcome::Charge(cost) => (NanoUsd(cost.0.max(0)), 0),
+        Outcome::Unconfirmed => (NanoUsd(open.ceiling), 1),
+    };
+    books.close(open, cost);
+    Some((seq, cost.0, now, unconfirmed))
+}

@@ -1,0 +1,144 @@
+//! Money taken out of the budget for one upstream call, until it is settled.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::RequestRecord;
+use super::handle::Common;
+use crate::money::NanoUsd;
+use crate::store::StoreError;
+use crate::store::requests::RequestRow;
+
+/// Ends exactly once: by [`settle`](Self::settle), [`charge`](Self::charge) or
+/// [`release`](Self::release), or, if it is dropped, by itself: released while it was only held,
+/// charged in full and marked `unconfirmed` once the request had been sent.
+#[must_use = "a reservation that is dropped is released, or charged in full once dispatched"]
+#[derive(Debug)]
+pub struct Reservation {
+    common: Arc<Common>,
+    finishes: mpsc::UnboundedSender<Finish>,
+    grant: Grant,
+    /// Set when dispatched.
+    slot: Option<u32>,
+    ended: bool,
+}
+
+/// What the writer gave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    pub seq: i64,
+    /// Microseconds.
+    pub reserved_at: i64,
+    pub ceiling: NanoUsd,
+}
+
+/// The end of a reservation, on its way to the writer.
+#[derive(Debug)]
+pub(super) struct Finish {
+    pub seq: i64,
+    pub reserved_at: i64,
+    pub slot: Option<u32>,
+    pub outcome: Outcome,
+    pub record: Option<Box<RequestRow>>,
+    /// `None` where nobody waits.
+    pub reply: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Release,
+    Charge(NanoUsd),
+    /// In full: nobody knows what it cost.
+    Unconfirmed,
+}
+
+impl Reservation {
+    pub(super) fn new(
+        common: Arc<Common>,
+        finishes: mpsc::UnboundedSender<Finish>,
+        grant: Grant,
+    ) -> Self {
+        Self { common, finishes, grant, slot: None, ended: false }
+    }
+
+    /// The most that the call may cost.
+    pub fn ceiling(&self) -> NanoUsd {
+        self.grant.ceiling
+    }
+
+    /// To be called before the first byte goes to the provider: from here on the money counts as
+    /// spent until somebody says otherwise, also after a crash. Microseconds, no transaction.
+    ///
+    /// # Errors
+    /// The mark cannot be written; the request must not be sent.
+    #[expect(clippy::unused_async, reason = "callers need not know that this does not wait")]
+    pub async fn dispatched(&mut self) -> Result<(), StoreError> {
+        if self.slot.is_none() {
+            self.slot = Some(self.common.marks.mark(self.grant.seq)?);
+        }
+        Ok(())
+    }
+
+    /// Gives the money back: the call was not made, or is known to have cost nothing.
+    pub async fn release(self) {
+        if let Err(error) = self.end(Outcome::Release, None).await {
+            tracing::warn!(%error, "a reservation is released later: the ledger cannot be written");
+        }
+    }
+
+    /// Replaces the reservation by what the call cost, and writes down the request, in one
+    /// transaction. When this returns `Ok`, every reader sees the cost.
+    ///
+    /// # Errors
+    /// It could not be written yet. It is tried again in the background, and until then the ceiling
+    /// stays reserved: the answer to the client need not suffer.
+    pub async fn settle(self, record: RequestRecord) -> Result<(), StoreError> {
+        let cost = record.cost;
+        self.end(Outcome::Charge(cost), Some(Box::new(record.into()))).await
+    }
+
+    /// Like [`settle`](Self::settle), for a call that cost money though another one answered: a
+    /// further line of the same request.
+    pub async fn charge(self, cost: NanoUsd) -> Result<(), StoreError> {
+        self.end(Outcome::Charge(cost), None).await
+    }
+
+    async fn end(
+        mut self,
+        outcome: Outcome,
+        record: Option<Box<RequestRow>>,
+    ) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(outcome, record, Some(reply))?;
+        drop(self);
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn send(
+        &mut self,
+        outcome: Outcome,
+        record: Option<Box<RequestRow>>,
+        reply: Option<oneshot::Sender<Result<(), StoreError>>>,
+    ) -> Result<(), StoreError> {
+        self.ended = true;
+        let Grant { seq, reserved_at, .. } = self.grant;
+        let finish = Finish { seq, reserved_at, slot: self.slot, outcome, record, reply };
+        self.finishes.send(finish).map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let outcome = match self.slot {
+            None => Outcome::Release,
+            Some(_) => Outcome::Unconfirmed,
+        };
+        if self.send(outcome, None, None).is_err() {
+            tracing::debug!("the ledger is closed; its next opening settles an open reservation");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The task that owns the write connection. It takes what has gathered while it was busy, decides
+//! and commits it as one transaction, and answers everybody.
+
+mod backlog;
+mod checkpoint;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::backlog::Backlog;
+use super::books::{Books, Refusal};
+use super::handle::{Common, now};
+use super::reservation::{Finish, Grant, Reservation};
+use super::view::GLOBAL;
+use super::{Ask, BudgetError, NanoUsd, recovery, window};
+use crate::store::ledger::{Changes, Period, Wanted};
+use crate::store::requests::RequestRow;
+use crate::store::{StoreError, Writer};
+
+/// Operations in one transaction.
+const BATCH: usize = 512;
+/// Requests without cost are written together: they wait this long for company.
+const LINGER: Duration = Duration::from_millis(25);
+/// Another process's settlements are seen only by looking.
+const POLL: Duration = Duration::from_millis(250);
+/// Between looks for dead instances and for what other processes have spent.
+const ROUND: Duration = Duration::from_mins(1);
+/// Windows that ended this long ago (in microseconds) are still looked at, lest a clock that is set
+/// back during a transaction find one missing.
+const SLACK: i64 = 3_600_000_000;
+/// Wishes that may wait for others' reservations to end; further ones are refused at once.
+const WAITING: usize = 1024;
+
+pub(super) enum Message {
+    Reserve(Box<Wish>),
+    Record(Box<RequestRow>),
+    /// Settings have changed.
+    Refresh,
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct Wish {
+    pub ask: Ask,
+    pub reply: oneshot::Sender<Result<Reservation, BudgetError>>,
+    pub deadline: Instant,
+}
+
+/// Where work comes from. Ends of reservations have a way of their own, so that they never queue
+/// behind wishes that wait for them.
+pub(super) struct Inlets {
+    pub messages: mpsc::Receiver<Message>,
+    pub finished: mpsc::UnboundedReceiver<Finish>,
+    /// Makes new reservations without keeping the channel open.
+    pub mint: mpsc::WeakUnboundedSender<Finish>,
+}
+
+#[derive(Default)]
+struct Batch {
+    finishes: Vec<Finish>,
+    wishes: Vec<Wish>,
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Something besides records asks for a transaction now.
+    urgent: Urgency,
+    end: Option<End>,
+}
+
+/// Whom to tell that the writer has ended, if anybody.
+type End = Option<oneshot::Sender<()>>;
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Urgency {
+    #[default]
+    CanWait,
+    Now,
+}
+
+struct Desk {
+    store: Writer,
+    common: Arc<Common>,
+    inlets: Inlets,
+    /// Handles to the ledger exist.
+    has_handles: bool,
+    /// In the order of their arrival.
+    waiting: Vec<Wish>,
+    records: Vec<RequestRow>,
+    records_due: Option<Instant>,
+    backlog: Backlog,
+    next_round: Instant,
+    checkpoints: checkpoint::Handle,
+}
+
+/// Spawns the task. It ends on [`Message::Close`], or when every handle and reservation is gone.
+pub(super) async fn start(
+    store: Writer,
+    common: Arc<Common>,
+    inlets: Inlets,
+) -> Result<(), StoreError> {
+    let checkpoints = checkpoint::start(store.sibling().await?);
+    let desk = Desk {
+        store,
+        common,
+        inlets,
+        has_handles: true,
+        waiting: Vec::new(),
+        records: Vec::new(),
+        records_due: None,
+        backlog: Backlog::default(),
+        next_round: Instant::now() + ROUND,
+        checkpoints,
+    };
+    tokio::spawn(desk.run());
+    Ok(())
+}
+
+impl Desk {
+    async fn run(mut self) {
+        loop {
+            let mut batch = self.gather().await;
+            let end = batch.end.take();
+            self.tend(batch).await;
+            if let Some(whom) = end {
+                return self.finish(whom).await;
+            }
+        }
+    }
+
+    /// Writes what is left and closes the file.
+    async fn finish(mut self, whom: End) {
+        self.inlets.messages.close();
+        self.inlets.finished.close();
+        loop {
+            let mut batch = Batch { urgent: Urgency::Now, ..Batch::default() };
+            self.drain(&mut batch);
+            let last = batch.finishes.is_empty() && batch.wishes.is_empty();
+            self.write(batch).await;
+            if last {
+                break;
+            }
+        }
+        self.catch_up().await;
+        self.waiting.clear();
+        if self.store.open_count(self.common.instance).await.is_ok_and(|open| open == 0) {
+            self.common.marks.remove();
+        }
+        self.checkpoints.stop().await;
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the ledger did not close cleanly");
+        }
+        if let Some(whom) = whom {
+            let _ = whom.send(());
+        }
+    }
+
+    fn wake(&self) -> Instant {
+        let now = Instant::now();
+        let waiting = self.waiting.iter().map(|wish| wish.deadline.min(now + POLL)).min();
+        [waiting, self.records_due, self.backlog.due(), Some(self.next_round)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now)
+    }
+
+    /// Waits for the first thing to do, and takes along whatever else is there.
+    async fn gather(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let wake = self.wake();
+        tokio::select! {
+            biased;
+            finish = self.inlets.finished.recv() => match finish {
+                Some(finish) => batch.finishes.push(finish),
+                None => batch.end = Some(None),
+            },
+            message = self.inlets.messages.recv(), if self.has_handles => match message {
+                Some(message) => self.take(message, &mut batch),
+                None => self.has_handles = false,
+            },
+            () = tokio::time::sleep_until(wake) => {}
+        }
+        self.drain(&mut batch);
+        batch
+    }
+
+    fn drain(&mut self, batch: &mut Batch) {
+        let mut room = BATCH;
+        while room > 0
+            && let Ok(message) = self.inlets.messages.try_recv()
+        {
+            room -= 1;
+            self.take(message, batch);
+        }
+        // After the messages, so that what was released before a wish was sent is seen with it.
+        let mut room = BATCH;
+        while room > 0
+            && let Ok(finish) = self.inlets.finished.try_recv()
+        {
+            room -= 1;
+            batch.finishes.push(finish);
+        }
+    }
+
+    fn take(&mut self, message: Message, batch: &mut Batch) {
+        match message {
+            Message::Reserve(wish) => batch.wishes.push(*wish),
+            Message::Record(row) => {
+                self.records.push(*row);
+                self.records_due.get_or_insert_with(|| Instant::now() + LINGER);
+                return;
+            }
+            Message::Refresh => {}
+            Message::Flush(reply) => batch.flushes.push(reply),
+            Message::Close(reply) => batch.end = Some(Some(reply)),
+        }
+        batch.urgent = Urgency::Now;
+    }
+
+    async fn tend(&mut self, batch: Batch) {
+        let moment = Instant::now();
+        if self.backlog.due().is_some_and(|due| due <= moment) {
+            self.catch_up().await;
+        }
+        if self.next_round <= moment {
+            self.next_round = moment + ROUND;
+            let common = &self.common;
+            let recovered = recovery::recover(
+                &mut self.store,
+                &common.directory,
+                common.instance,
+                common.clock.now(),
+            );
+            if let Err(error) = recovered.await {
+                tracing::warn!(%error, "cannot look for reservations of dead processes");
+            }
+        } else if batch.finishes.is_empty()
+            && batch.urgent == Urgency::CanWait
+            && self.waiting.is_empty()
+            && self.records.len() < BATCH
+            && self.records_due.is_none_or(|due| moment < due)
+        {
+            return;
+        }
+        self.write(batch).await;
+    }
+
+    async fn write(&mut self, batch: Batch) {
+        let mut wishes = std::mem::take(&mut self.waiting);
+        wishes.extend(batch.wishes);
+        // Whoever has gone does not need the money.
+        wishes.retain(|wish| !wish.reply.is_closed());
+        let records = std::mem::take(&mut self.records);
+        self.records_due = None;
+        match self.transact(&batch.finishes, &wishes, &records).await {
+            Ok(verdicts) => {
+                self.backlog.the_file_works();
+                for finish in batch.finishes {
+                    conclude(&self.common, finish);
+                }
+                for (wish, verdict) in wishes.into_iter().zip(verdicts) {
+                    self.answer(wish, verdict);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the ledger cannot be written");
+                for wish in wishes {
+                    let _ = wish.reply.send(Err(error.clone().into()));
+                }
+                let lost = self.backlog.keep(batch.finishes, records, &error);
+                self.common.lost_records.fetch_add(lost, Ordering::Relaxed);
+            }
+        }
+        for reply in batch.flushes {
+            let _ = reply.send(());
+        }
+    }
+
+    /// One transaction. Nothing is decided by what this process remembers.
+    async fn transact(
+        &mut self,
+        finishes: &[Finish],
+        wishes: &[Wish],
+        records: &[RequestRow],
+    ) -> Result<Vec<Result<Grant, Refusal>>, StoreError> {
+        let first = self.common.last_seq.load(Ordering::Relaxed);
+        let result = self.attempt(finishes, wishes, records).await;
+        if let Err(error) = &result {
+            self.store.rollback().await;
+            if error.connection_died() {
+                let _ = self.store.reconnect().await;
+            }
+            // A commit that failed may have happened all the same.
+            let last = self.common.last_seq.load(Ordering::Relaxed);
+            self.backlog.undo((first + 1)..=last, now(&self.common));
+        }
+        result
+    }
+
+    async fn attempt(
+        &mut self,
+        finishes: &[Finish],
+        wishes: &[Wish],
+        records: &[RequestRow],
+    ) -> Result<Vec<Result<Grant, Refusal>>, StoreError> {
+        let common = &*self.common;
+        let settings = common.settings.load_full();
+        let seqs: Vec<i64> = finishes.iter().map(|finish| finish.seq).collect();
+        let oldest = finishes.iter().map(|finish| finish.reserved_at).min();
+        let since = oldest.unwrap_or(i64::MAX).min(now(common)).saturating_sub(SLACK);
+        let mut opened =
+            self.store.begin(GLOBAL, since, common.instance, Wanted::Some(&seqs)).await?;
+        // Read under the lock: whoever waited for it may have waited past midnight.
+        let moment = common.clock.now();
+        let at = window::micros(moment);
+        let mut current = window::current(moment, &settings.timezone);
+        if Books::lacks(&opened.windows, &current) {
+            self.store.sums(GLOBAL, &mut current).await?;
+        }
+        let mut books = Books::open(opened.windows, current);
+
+        let mut changes = Changes { instance: common.instance, ..Changes::default() };
+        for finish in finishes {
+            changes.requests.extend(finish.record.as_deref());
+            if let Some(open) = opened.open.remove(&finish.seq) {
+                changes.gone.push(finish.seq);
+                let charge = recovery::apply(&mut books, (finish.seq, open), finish.outcome, at);
+                changes.charged.extend(charge);
+            }
+        }
+        changes.requests.extend(records);
+        let mut verdicts = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            let ceiling = NanoUsd(wish.ask.ceiling.0.max(0));
+            let verdict = books.admit(ceiling, at, &settings).map(|()| Grant {
+                seq: common.last_seq.fetch_add(1, Ordering::Relaxed) + 1,
+                reserved_at: at,
+                ceiling,
+            });
+            if let Ok(grant) = &verdict {
+                let Ask { request, key, project, model, attempt, .. } = &wish.ask;
+                changes.reserved.push((
+                    grant.seq,
+                    request.as_str(),
+                    *attempt,
+                    key.as_str(),
+                    project.as_deref(),
+                    model.as_str(),
+                    at,
+                    ceiling.0,
+                ));
+            }
+            verdicts.push(verdict);
+        }
+        changes.windows = books.changed();
+        if changes.windows.is_empty() && changes.requests.is_empty() {
+            self.store.rollback().await;
+        } else {
+            self.store.commit(GLOBAL, &changes).await?;
+            self.checkpoints.committed();
+        }
+        common.recent.store(Arc::new(books.headroom(&settings)));
+        Ok(verdicts)
+    }
+
+    fn answer(&mut self, wish: Wish, verdict: Result<Grant, Refusal>) {
+        let refusal = match verdict {
+            Ok(grant) => {
+                if let Some(finishes) = self.inlets.mint.upgrade() {
+                    let reservation = Reservation::new(Arc::clone(&self.common), finishes, grant);
+                    // If nobody listens any more, the reservation comes back and releases itself.
+                    let _ = wish.reply.send(Ok(reservation));
+                }
+                return;
+            }
+            Err(refusal) => refusal,
+        };
+        let may_wait = refusal.exceeded.by_reservations_only() && Instant::now() < wish.deadline;
+        if may_wait && self.waiting.len() < WAITING {
+            self.waiting.push(wish);
+        } else {
+            let _ = wish.reply.send(Err(refusal.into()));
+        }
+    }
+
+    /// Tries again what could not be written.
+    async fn catch_up(&mut self) {
+        while let Some((finishes, records)) = self.backlog.take(BATCH) {
+            if let Err(error) = self.transact(&finishes, &[], &records).await {
+                self.backlog.put_back(finishes, records);
+                tracing::warn!(%error, left = self.backlog.len(), "the ledger still cannot be written");
+                return;
+            }
+            for finish in finishes {
+                conclude(&self.common, finish);
+            }
+        }
+    }
+}
+
+/// A reservation has left the database.
+fn conclude(common: &Common, finish: Finish) {
+    if let Some(slot) = finish.slot {
+        common.marks.free(slot);
+    }
+    if let Some(reply) = finish.reply {
+        let _ = reply.send(Ok(()));
+    }
+}
+
+impl From<Refusal> for BudgetError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.period {
+            Period::Day => Self::Daily(refusal.exceeded),
+            Period::Month => Self::Monthly(refusal.exceeded),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Steps 3 to 6: whose words, how hard, which models. Changes no state.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{ChatError, ReplyMeta, RequestContext};
+use crate::analyze::{self, Instruction, Source, Verdict};
+use crate::catalog::{AliasStrategy, Capabilities, Model, Resolution, Target, Tier};
+use crate::chat::ChatRequest;
+use crate::conversation::{self, Fingerprint, Memory, Pin};
+use crate::ledger::Headroom;
+use crate::limits::Down;
+use crate::providers::ProviderSettings;
+use crate::state::{AppState, Runtime};
+use crate::strategy::estimate::{self, PromptTokens};
+use crate::strategy::{self, Facts, Plan, Question, Spread, UnknownModel, Wanted};
+use crate::{telemetry, wire};
+
+/// How long a provider keeps a prefix, at least (Anthropic's default; OpenAI's is 5 to 10 minutes).
+const PREFIX_LIFETIME: Duration = Duration::from_secs(300);
+
+/// What the client's model name came to.
+#[derive(Debug)]
+pub(super) enum Choice {
+    Auto,
+    Named {
+        strategy: AliasStrategy,
+        targets: Vec<Target>,
+    },
+    /// The name leads nowhere.
+    Nothing(ChatError),
+}
+
+/// Everything that was decided about a request before the first call.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub context: RequestContext,
+    pub request: Arc<ChatRequest>,
+    pub instruction: Instruction,
+    pub verdict: Verdict,
+    pub required: Capabilities,
+    pub prompt: PromptTokens,
+    pub choice: Choice,
+    pub headroom: Arc<Headroom>,
+    pub conversation: Fingerprint,
+    /// Names the instruction, to see whether the task is still the same.
+    pub task: Fingerprint,
+    pub memory: Option<Arc<Memory>>,
+    /// For aliases that take turns or draw lots.
+    pub spread: Spread,
+    pub plan: Plan,
+}
+
+pub(super) async fn decide(
+    app: &AppState,
+    context: RequestContext,
+    request: ChatRequest,
+) -> Decision {
+    let runtime = &app.runtime;
+    let (choice, named_tier) = resolve(&context, &request);
+    let instruction = analyze::find_instruction(&request);
+    let judged = judge(runtime, &context, &instruction).await;
+    let verdict = overrule(judged, &choice, context.forced_tier.or(named_tier));
+    let required = wire::required(&request);
+    let prompt = estimate::prompt_tokens(&request);
+    let headroom = runtime.ledger.recent_headroom();
+    let session = context.session.as_deref();
+    let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
+    let memory = runtime.conversations.lookup(fingerprint);
+    let task = conversation::instruction_hash(&instruction.text);
+    let counter = runtime.turn.fetch_add(1, Ordering::Relaxed);
+    let spread = Spread { counter, random: rand::random() };
+    let mut decision = Decision {
+        context,
+        request: Arc::new(request),
+        instruction,
+        verdict,
+        required,
+        prompt,
+        choice,
+        headroom,
+        conversation: fingerprint,
+        task,
+        memory,
+        spread,
+        plan: Plan::default(),
+    };
+    decision.plan = decision.choose(runtime);
+    decision
+}
+
+/// What the requested name stands for, and the tier that it forces.
+fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<Tier>) {
+    let snapshot = &context.snapshot;
+    match snapshot.catalog.resolve(&request.model) {
+        Resolution::Auto(tier) => (Choice::Auto, tier),
+        Resolution::Models { strategy, targets } => (Choice::Named { strategy, targets }, None),
+        Resolution::Removed { id, replacement } => {
+            (Choice::Nothing(removed(&id, replacement)), None)
+        }
+        Resolution::Unknown { nearest } => match snapshot.config.routing.unknown_model {
+            UnknownModel::Auto => (Choice::Auto, None),
+            UnknownModel::Reject => (Choice::Nothing(unknown(&request.model, nearest)), None),
+        },
+    }
+}
+
+fn removed(id: &str, replacement: Option<String>) -> ChatError {
+    let advice = replacement.map_or_else(
+        || "ask GET /v1/models for what there is".to_owned(),
+        |name| format!("use `{name}` instead"),
+    );
+    ChatError::ModelNotFound {
+        message: format!("`{id}` is no longer offered by its provider; {advice}."),
+        nearest: Vec::new(),
+    }
+}
+
+fn unknown(asked: &str, nearest: Vec<String>) -> ChatError {
+    let asked: String = asked.chars().take(100).collect();
+    let hint =
+        if nearest.is_empty() { String::new() } else { format!(" Near: {}.", nearest.join(", ")) };
+    ChatError::ModelNotFound {
+        message: format!(
+            "No model or alias is called `{asked}`.{hint} GET /v1/models lists all; `auto` lets the router choose."
+        ),
+        nearest,
+    }
+}
+
+/// The tier of the human's words: by the model, else by rules; a follow-up has at least the tier of
+/// what it continues.
+async fn judge(runtime: &Runtime, context: &RequestContext, instruction: &Instruction) -> Verdict {
+    let own = match instruction.side {
+        Some(tier) => Verdict::certain(tier, Source::SideRequest),
+        None => classify(runtime, context, &instruction.text).await,
+    };
+    let mut inherited: Option<Verdict> = None;
+    for earlier in &instruction.continues {
+        let verdict = classify(runtime, context, earlier).await;
+        if inherited.is_none_or(|best| verdict.tier > best.tier) {
+            inherited = Some(verdict);
+        }
+    }
+    analyze::combine(own, inherited, instruction)
+}
+
+async fn classify(runtime: &Runtime, context: &RequestContext, text: &str) -> Verdict {
+    let loss = &context.snapshot.config.classifier.loss;
+    match runtime.classifier.classify(text).await {
+        Ok(scores) => analyze::decide(&scores, loss),
+        Err(error) => {
+            telemetry::classifier_degraded(&error);
+            Verdict {
+                source: Source::Heuristic,
+                ..analyze::decide(&analyze::heuristic(text), loss)
+            }
+        }
+    }
+}
+
+fn overrule(judged: Verdict, choice: &Choice, forced: Option<Tier>) -> Verdict {
+    match (forced, choice) {
+        (Some(tier), _) => Verdict::certain(tier, Source::Header),
+        (None, Choice::Named { .. }) => Verdict { source: Source::Explicit, ..judged },
+        (None, Choice::Auto | Choice::Nothing(_)) => judged,
+    }
+}
+
+impl Decision {
+    /// The error of a name that leads nowhere.
+    pub(super) fn unresolved(&mut self) -> Option<ChatError> {
+        match std::mem::replace(&mut self.choice, Choice::Auto) {
+            Choice::Nothing(error) => Some(error),
+            choice => {
+                self.choice = choice;
+                None
+            }
+        }
+    }
+
+    fn choose(&self, runtime: &Runtime) -> Plan {
+        let snapshot = &self.context.snapshot;
+        let facts = |model: &Model| self.facts(runtime, model);
+        let pinned = match conversation::pin(self.memory.as_deref(), self.task, self.verdict.tier) {
+            Pin::Keep(model) => Some(model),
+            Pin::MayMove => None,
+        };
+        strategy::plan(&Question {
+            now: self.context.received_at,
+            tier: self.verdict.tier,
+            wanted: match &self.choice {
+                Choice::Auto => Wanted::Auto,
+                Choice::Named { strategy, targets } => {
+                    Wanted::Named { strategy: *strategy, targets }
+                }
+                Choice::Nothing(_) => {
+                    Wanted::Named { strategy: AliasStrategy::Ordered, targets: &[] }
+                }
+            },
+            spread: self.spread,
+            models: snapshot.catalog.models(),
+            facts: &facts,
+            required: self.required,
+            prompt: self.prompt,
+            client_cap: self.request.max_output_tokens,
+            default_output_tokens: snapshot.config.budget.default_output_tokens,
+            headroom: &self.headroom,
+            when_exhausted: snapshot.config.budget.when_exhausted,
+            routing: &snapshot.config.routing,
+            pinned: pinned.as_ref(),
+        })
+    }
+
+    fn facts(&self, runtime: &Runtime, model: &Model) -> Facts {
+        let snapshot = &self.context.snapshot;
+        let Some(entry) = snapshot.providers.get(&model.provider) else { return Facts::default() };
+        let now = runtime.clock.instant();
+        let (down, limited) = match self.obstacle(runtime, model, &entry.settings) {
+            Some(down) => (Some((down.why, down.retry_after)), down.limited),
+            None => (None, false),
+        };
+        Facts {
+            enabled: entry.settings.enabled,
+            allowed: true,
+            down,
+            limited,
+            quota_left: runtime.buckets.remaining(model, runtime.clock.now()),
+            cached_tokens: self
+                .memory
+                .as_ref()
+                .map_or(0, |memory| memory.cached_tokens(&model.id, now, PREFIX_LIFETIME)),
+            ..Facts::default()
+        }
+    }
+
+    /// Why a model cannot be called now.
+    fn obstacle(
+        &self,
+        runtime: &Runtime,
+        model: &Model,
+        provider: &ProviderSettings,
+    ) -> Option<Down> {
+        if let Some(why) = runtime.engine_down(provider) {
+            return Some(Down { why, retry_after: None, limited: false });
+        }
+        let keys = provider.api_keys.len();
+        if let Some(down) = runtime.health.status(model, keys, runtime.clock.instant()) {
+            return Some(down);
+        }
+        let tokens = u64::from(self.prompt.ceiling);
+        runtime.buckets.status(model, tokens, runtime.clock.now()).map(Down::from)
+    }
+
+    /// What the headers say when the answer has to be announced before it is known.
+    pub(super) fn preview(&self) -> ReplyMeta {
+        let first = self.plan.candidates.first();
+        ReplyMeta {
+            model: first.map_or_else(|| "none".into(), |candidate| candidate.model.id.clone()),
+            tier: self.verdict.tier,
+            fallback_index: 0,
+            budget_remaining: self.headroom.remaining(),
+            dropped: Vec::new(),
+            cost: None,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a client is told when no candidate answered: from tries and refusals to one [`ChatError`].
+
+use std::time::Duration;
+
+use super::ChatError;
+use super::decide::Decision;
+use crate::dispatch::{Halt, Tries};
+use crate::ledger::BudgetError;
+use crate::providers::ProviderErrorKind;
+use crate::strategy::Empty;
+
+/// What a client is told to wait when nothing better is known.
+const DEFAULT_RETRY: Duration = Duration::from_secs(5);
+
+pub(super) fn internal() -> ChatError {
+    ChatError::NoBackend {
+        message: "The router is shutting down or the request's task failed; send it again.".into(),
+        retry_after: Duration::from_secs(1),
+    }
+}
+
+pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
+    match halt {
+        Halt::Refused(error) => ChatError::Upstream {
+            status: error.status.unwrap_or(400),
+            body: error.body.unwrap_or_default(),
+            message: error.message,
+        },
+        Halt::Deadline => ChatError::UpstreamTimeout {
+            message:
+                "The request's time is up (server.request_timeout_s); ask for less or raise it."
+                    .into(),
+            attempts: tries.attempts.clone(),
+        },
+        Halt::Ledger(message) => ChatError::LedgerUnavailable { message },
+        Halt::Exhausted => internal(),
+    }
+}
+
+/// No plan has a candidate left.
+pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
+    if let Some((_, error)) = &tries.overflow {
+        return ChatError::Upstream {
+            status: error.status.unwrap_or(400),
+            body: error.body.clone().unwrap_or_default(),
+            message: error.message.clone(),
+        };
+    }
+    if !tries.attempts.is_empty() {
+        return all_failed(tries);
+    }
+    if !tries.limited.is_empty() {
+        return ChatError::RateLimited {
+            message: format!(
+                "Every model that could serve is at its limit. {}",
+                tries.limited.join("; ")
+            ),
+            retry_after: tries.retry_after.unwrap_or(DEFAULT_RETRY),
+            attempts: Vec::new(),
+        };
+    }
+    match &tries.budget {
+        Some(BudgetError::Store(error)) => ChatError::LedgerUnavailable {
+            message: format!(
+                "The ledger cannot be written ({error}), so nothing that costs money is sent; check disk space and data_dir."
+            ),
+        },
+        Some(refused) => ChatError::BudgetExceeded {
+            message: format!("{refused} No free model can serve this request."),
+            resets_at: refused.resets_at(),
+        },
+        None => from_plan(decision, decision.plan.why_empty()),
+    }
+}
+
+fn all_failed(tries: &Tries) -> ChatError {
+    let attempts = tries.attempts.clone();
+    let list = attempts
+        .iter()
+        .map(|one| format!("{}: {}", one.model_id, one.reason))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let all = |kind: ProviderErrorKind| tries.kinds.iter().all(|one| *one == kind);
+    if all(ProviderErrorKind::RateLimited) {
+        let retry_after = tries.retry_after.unwrap_or(DEFAULT_RETRY);
+        return ChatError::RateLimited {
+            message: format!("Every model that could serve is rate limited. {list}"),
+            retry_after,
+            attempts,
+        };
+    }
+    if all(ProviderErrorKind::Timeout) {
+        return ChatError::UpstreamTimeout {
+            message: format!("No model began to answer in time. {list}"),
+            attempts,
+        };
+    }
+    ChatError::AllBackendsFailed {
+        message: format!("Every model that could serve failed. {list}"),
+        attempts,
+    }
+}
+
+fn from_plan(decision: &Decision, empty: Empty) -> ChatError {
+    let message = empty.to_string();
+    match empty {
+        Empty::NotAllowed => ChatError::ModelNotAllowed { message },
+        Empty::Unsupported { .. } => ChatError::UnsupportedCapability { message },
+        Empty::TooLong { window, .. } => ChatError::ContextLengthExceeded {
+            window,
+            tokens: u64::from(decision.prompt.likely).max(window + 1),
+        },
+        Empty::Budget(shortfall) => {
+            ChatError::BudgetExceeded { message, resets_at: shortfall.resets_at }
+        }
+        Empty::Limited { retry_after, .. } => ChatError::RateLimited {
+            message,
+            retry_after: retry_after.unwrap_or(DEFAULT_RETRY),
+            attempts: Vec::new(),
+        },
+        Empty::Down { retry_after, .. } => {
+            ChatError::NoBackend { message, retry_after: retry_after.unwrap_or(DEFAULT_RETRY) }
+        }
+        Empty::NothingConfigured | Empty::PriceUnknown | Empty::TooWeak { .. } => {
+            ChatError::NoBackend { message, retry_after: Duration::from_secs(30) }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! For tests: whether the totals of the windows are the sums of the rows.
+
+use super::{Reader, StoreError};
+
+/// A window whose total is wrong: what it says, and what the rows say.
+pub(crate) type Wrong = (String, i64, i64, i64, i64);
+
+impl Reader {
+    pub(crate) async fn wrong_totals(&self) -> Result<Vec<Wrong>, StoreError> {
+        const SQL: &str = "SELECT * FROM (SELECT period || ' ' || starts_at,
+  spent, (SELECT COALESCE(SUM(cost), 0) FROM charges WHERE reserved_at >= starts_at AND reserved_at < ends_at) AS costs,
+  reserved, (SELECT COALESCE(SUM(ceiling), 0) FROM reservations WHERE reserved_at >= starts_at AND reserved_at < ends_at) AS held
+ FROM window_totals) WHERE spent <> costs OR reserved <> held";
+        Ok(sqlx::query_as(SQL).fetch_all(&self.pool).await?)
+    }
+
+    /// Sum and number of all charges ever.
+    pub(crate) async fn charged(&self) -> Result<(i64, i64), StoreError> {
+        const SQL: &str = "SELECT COALESCE(SUM(cost), 0), COUNT(*) FROM charges";
+        Ok(sqlx::query_as(SQL).fetch_one(&self.pool).await?)
+    }
+}

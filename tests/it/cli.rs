@@ -1,0 +1,151 @@
+//! The program from outside: exit codes, messages, JSON.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn edge_router(dir: &std::path::Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_edge-router"))
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", dir)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_config_with_five_mistakes_gives_five_lines_with_their_places_and_exit_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = "\
+[server]
+port = \"four thousand\"
+[budget]
+dayly_usd = 3.0
+timezone = \"Mars/Olympus\"
+[routing]
+prefer = \"luck\"
+[[models]]
+id = \"nowhere/m\"
+provider = \"nowhere\"
+";
+    std::fs::write(dir.path().join("edge-router.toml"), config).unwrap();
+    let output = edge_router(dir.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let all = text(&output.stdout) + &text(&output.stderr);
+    for (line, word) in
+        [(2, "port"), (4, "daily_usd"), (5, "timezone"), (7, "balanced"), (10, "nowhere")]
+    {
+        let found = all
+            .lines()
+            .any(|l| l.contains(&format!("edge-router.toml:{line}:")) && l.contains(word));
+        assert!(found, "no line {line} about {word} in:\n{all}");
+    }
+}
+
+#[test]
+fn check_accepts_the_defaults_and_the_file_that_init_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(edge_router(dir.path(), &["check"]).status.code(), Some(0));
+    let init = edge_router(dir.path(), &["init", "--yes"]);
+    assert_eq!(init.status.code(), Some(0), "{}", text(&init.stderr));
+    assert!(dir.path().join("edge-router.toml").exists());
+    assert_eq!(edge_router(dir.path(), &["check"]).status.code(), Some(0));
+    let again = edge_router(dir.path(), &["init", "--yes"]);
+    assert_ne!(again.status.code(), Some(0), "init must not overwrite without --force");
+}
+
+#[test]
+fn classify_answers_in_order_and_in_the_contracts_shape() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = edge_router(dir.path(), &["classify", "thanks!", "--json"]);
+    let one: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(one["tier"], "trivial");
+    let sum: f64 = one["scores"].as_array().map_or_else(
+        || one["scores"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).sum(),
+        |list| list.iter().map(|v| v.as_f64().unwrap()).sum(),
+    );
+    assert!((sum - 1.0).abs() < 1e-3);
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edge-router"))
+        .args(["classify", "--jsonl"])
+        .current_dir(dir.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = String::new();
+    for n in 0..50 {
+        lines.push_str(&format!("{{\"id\":\"p{n}\",\"prompt\":\"question {n}\"}}\n"));
+    }
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let ids: Vec<String> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids, (0..50).map(|n| format!("p{n}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [
+        "serve",
+        "init",
+        "check",
+        "classify",
+        "route",
+        "budget",
+        "models",
+        "requests",
+        "doctor",
+        "completions",
+        "schema",
+    ] {
+        let output = edge_router(dir.path(), &[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        let help = text(&output.stdout);
+        assert!(help.contains("Example"), "{command}:\n{help}");
+    }
+    assert_eq!(edge_router(dir.path(), &["no-such-command"]).status.code(), Some(2));
+}
+
+#[test]
+fn schema_and_completions_print_something_usable() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema: Value =
+        serde_json::from_slice(&edge_router(dir.path(), &["schema"]).stdout).unwrap();
+    assert!(schema["properties"]["budget"].is_object(), "{schema}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&edge_router(dir.path(), &["completions", shell]).stdout);
+        assert!(script.contains("edge-router"), "{shell}");
+    }
+}
+
+#[test]
+fn budget_and_requests_answer_before_the_first_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = edge_router(dir.path(), &["budget", "--json"]);
+    assert_eq!(budget.status.code(), Some(0), "{}", text(&budget.stderr));
+    let budget: Value = serde_json::from_slice(&budget.stdout).unwrap();
+    assert_eq!(budget["daily"]["spent_usd"].as_f64(), Some(0.0));
+    let requests = edge_router(dir.path(), &["requests", "--json"]);
+    assert_eq!(requests.status.code(), Some(0), "{}", text(&requests.stderr));
+}
+
+#[test]
+fn route_explains_a_request_from_a_file_without_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = r#"{"model":"auto","messages":[{"role":"user","content":"rename x to y"}]}"#;
+    std::fs::write(dir.path().join("request.json"), request).unwrap();
+    let output = edge_router(dir.path(), &["route", "--file", "request.json", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let route: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(route["instruction"], "rename x to y");
+}

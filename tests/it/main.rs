@@ -1,0 +1,18 @@
+//! The whole router, through its socket. One binary; every test has its own router, upstream, data
+//! directory and port, so that all run side by side.
+
+mod support;
+
+mod anthropic;
+mod architecture;
+mod bad_input;
+mod budget;
+mod cli;
+mod disconnect;
+mod embedded;
+mod fallback;
+mod fidelity;
+mod guard;
+mod openai;
+mod reload;
+mod routing;

@@ -1,0 +1,108 @@
+//! Which model serves, and the reasons.
+
+use serde_json::{Value, json};
+
+use crate::fallback::three_prices;
+use crate::support::{TestRouter, Upstream};
+
+async fn three() -> ([Upstream; 3], TestRouter) {
+    let upstreams = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let router =
+        TestRouter::start(&three_prices([&upstreams[0], &upstreams[1], &upstreams[2]])).await;
+    (upstreams, router)
+}
+
+#[tokio::test]
+async fn easy_and_hard_prompts_go_to_different_models_with_readable_reasons() {
+    let (_upstreams, router) = three().await;
+    let prompts = [
+        ("thanks, that's all", "p-cheap/cheap"),
+        ("fix the typo in README: 'recieve'", "p-cheap/cheap"),
+        (
+            "Our lock-free MPMC queue loses an element about once in 10^9 operations on ARM but never on x86. Prove which memory ordering is too weak and give the minimal fix with an argument that covers every interleaving.",
+            "p-dear/dear",
+        ),
+    ];
+    for (prompt, model) in prompts {
+        let body = json!({"model": "auto", "messages": [{"role": "user", "content": prompt}]});
+        let answer: Value = router.chat(&body).await.json().await.unwrap();
+        assert_eq!(answer["_proxy"]["model_id"], model, "{prompt}: {answer}");
+        let reason = answer["_proxy"]["routing_reason"].as_str().unwrap();
+        assert!(reason.contains("work") && reason.len() > 40, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn route_explains_without_calling_or_spending() {
+    let (upstreams, router) = three().await;
+    let body = json!({"model": "auto", "messages": [{"role": "user", "content": "rename this variable"}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]});
+    let route: Value = router.post("/v1/route", &body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(route["instruction"], "rename this variable");
+    assert_eq!(route["required"], json!(["tools"]));
+    assert_eq!(route["candidates"].as_array().unwrap().len(), 3);
+    assert!(route["model_id"].is_string());
+    for upstream in &upstreams {
+        assert!(upstream.received().is_empty());
+    }
+    let unknown = json!({"model": "nobody", "messages": [{"role": "user", "content": "x"}]});
+    let response = router.post("/v1/route", &unknown).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.json::<Value>().await.unwrap()["model_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn route_reads_messages_and_responses_bodies() {
+    let (_upstreams, router) = three().await;
+    let messages = json!({"model": "auto", "system": "be brief", "max_tokens": 5,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "sort the imports"}]}]});
+    let responses = json!({"model": "auto", "input": "sort the imports"});
+    for body in [messages, responses] {
+        let route: Value =
+            router.post("/v1/route", &body).send().await.unwrap().json().await.unwrap();
+        assert_eq!(route["instruction"], "sort the imports", "{route}");
+    }
+}
+
+#[tokio::test]
+async fn a_tasks_tool_rounds_stay_with_its_model() {
+    let (_upstreams, router) = three().await;
+    let mut messages = vec![
+        json!({"role": "system", "content": "agent"}),
+        json!({"role": "user", "content": "refactor the payment module across its services"}),
+    ];
+    let first = router.chat(&json!({"messages": messages})).await;
+    let model = first.headers()["x-edge-model"].clone();
+    for round in 0..3 {
+        messages.push(json!({"role": "assistant", "content": null, "tool_calls": [{"id": format!("c{round}"), "type": "function", "function": {"name": "read", "arguments": format!("{{\"n\":{round}}}")}}]}));
+        messages.push(json!({"role": "tool", "tool_call_id": format!("c{round}"), "content": format!("file {round}: hi thanks ok")}));
+        let response = router.chat(&json!({"messages": messages})).await;
+        assert_eq!(response.headers()["x-edge-model"], model, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn when_money_is_gone_a_free_model_serves_and_says_so() {
+    let paid = Upstream::start().await;
+    let free = Upstream::start().await;
+    let toml = format!(
+        "[budget]\ndaily_usd = 0.000001\nwait_s = 0\n{}\n[[providers]]\nid = \"home\"\nkind = \"openai\"\nbase_url = \"{}\"\n\
+         [[models]]\nid = \"home/small\"\nprovider = \"home\"\nupstream = \"small\"\nmax_tier = \"trivial\"\ninput_usd_per_mtok = 0\noutput_usd_per_mtok = 0\ncontext_window = 32000\nmax_output_tokens = 4096\n",
+        crate::openai::one_provider(&paid),
+        free.base
+    );
+    let router = TestRouter::start(&toml).await;
+    let body =
+        json!({"messages": [{"role": "user", "content": "design the sharding of our ledger"}]});
+    let response = router
+        .post("/v1/chat/completions", &body)
+        .header("x-task-tier", "complex")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["x-edge-model"], "home/small");
+    let answer: Value = response.json().await.unwrap();
+    let reason = answer["_proxy"]["routing_reason"].as_str().unwrap();
+    assert!(reason.contains("budget") || reason.contains("free"), "{reason}");
+    assert!(paid.received().is_empty());
+}
