@@ -12,6 +12,14 @@ CREATE TABLE window_totals (
     PRIMARY KEY (scope, ends_at, starts_at, period)
 ) STRICT, WITHOUT ROWID;
 
+-- Counts the transactions, so that a process can tell whether it has seen the latest one.
+CREATE TABLE ledger_state (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO ledger_state (id, version) VALUES (1, 0);
+
 -- Open reservations only: a row leaves when it is released or becomes a charge.
 CREATE TABLE reservations (
     instance    INTEGER NOT NULL,

@@ -92,7 +92,7 @@ impl Tries {
     }
 
     /// Notes that a full bucket stood in the way; the target was not called.
-    fn skip_limited(&mut self, model: &Model, why: String, retry_after: Option<Duration>) {
+    fn skip_limited(&mut self, model: &Model, why: &str, retry_after: Option<Duration>) {
         self.limited.push(format!("{}: {why}", model.id));
         if let Some(wait) = retry_after {
             self.retry_after = Some(self.retry_after.map_or(wait, |known| known.min(wait)));
@@ -171,7 +171,7 @@ async fn hold(
     let pass = match desk.buckets.take(&candidate.model, tokens, desk.clock.now()) {
         Ok(pass) => pass,
         Err(limited) => {
-            tries.skip_limited(&candidate.model, limited.to_string(), limited.retry_after);
+            tries.skip_limited(&candidate.model, &limited.to_string(), limited.retry_after);
             return Ok(None);
         }
     };

@@ -162,7 +162,9 @@ async fn pump(
         };
         match item {
             None => relay.keepalive(&mut out),
-            Some(None) => return relay.end().map_or_else(fault, |()| End::Complete),
+            Some(None) => {
+                return relay.end().map_or_else(|broken| fault(&broken), |()| End::Complete);
+            }
             Some(Some(Err(error))) => {
                 return End::Fault { message: format!("the provider broke off: {error}") };
             }
@@ -187,11 +189,11 @@ async fn pump(
             }
         }
         if let Some(broken) = broken {
-            return fault(broken);
+            return fault(&broken);
         }
     }
 }
 
-fn fault(fault: StreamFault) -> End {
+fn fault(fault: &StreamFault) -> End {
     End::Fault { message: fault.to_string() }
 }

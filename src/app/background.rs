@@ -100,7 +100,7 @@ fn take_over(state: &AppState, read: Result<Config, ConfigErrors>) {
     match &result {
         Ok(()) => tracing::info!("the new configuration is in force"),
         Err(error) => {
-            tracing::error!(%error, "the new configuration is refused, the old one stays")
+            tracing::error!(%error, "the new configuration is refused, the old one stays");
         }
     }
     telemetry::reloaded(if result.is_ok() { "ok" } else { "refused" });

@@ -28,7 +28,7 @@ read gets no answer line: it is named on stderr, the rest is judged, and the exi
 #[command(after_help = EXAMPLES)]
 pub struct Classify {
     /// The prompt (default: standard input)
-    #[arg(value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "jsonl")]
+    #[arg(value_name = "TEXT", conflicts_with = "jsonl")]
     text: Option<String>,
     /// Print one JSON object
     #[arg(long)]

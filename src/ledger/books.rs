@@ -97,6 +97,11 @@ impl Books {
             .collect()
     }
 
+    /// All windows, as they are left.
+    pub(super) fn into_windows(self) -> Vec<WindowRow> {
+        self.windows
+    }
+
     pub(super) fn headroom(&self, settings: &BudgetSettings) -> Headroom {
         let [day, month] = self.current;
         headroom([&self.windows[day], &self.windows[month]], settings)

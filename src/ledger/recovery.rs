@@ -11,7 +11,7 @@ use super::reservation::Outcome;
 use super::view::GLOBAL;
 use super::window;
 use crate::money::NanoUsd;
-use crate::store::ledger::{Changes, ChargeRow, OpenRow, Opened, Wanted};
+use crate::store::ledger::{Changes, ChargeRow, Committed, OpenRow, Opened, Start, Wanted};
 use crate::store::{StoreError, Writer};
 
 /// Looks at every instance with open reservations except `own`, and touches only those whose lock
@@ -45,9 +45,10 @@ async fn bury(
     (oldest, now): (i64, i64),
     remains: &Remains,
 ) -> Result<(usize, usize), StoreError> {
-    let Opened { windows, open } = store.begin(GLOBAL, oldest, instance, Wanted::All).await?;
+    let Opened { version, windows, open } =
+        store.begin(GLOBAL, oldest, instance, Wanted::All).await?;
     let mut books = Books::of_the_past(windows);
-    let mut changes = Changes { instance, ..Changes::default() };
+    let mut changes = Changes { version, instance, ..Changes::default() };
     for (seq, row) in open {
         let outcome =
             if remains.was_dispatched(seq) { Outcome::Unconfirmed } else { Outcome::Release };
@@ -55,7 +56,9 @@ async fn bury(
         changes.charged.extend(apply(&mut books, (seq, row), outcome, now));
     }
     changes.windows = books.changed();
-    store.commit(GLOBAL, &changes).await?;
+    if store.commit(GLOBAL, &changes, Start::Begun).await? == Committed::Stale {
+        return Err(StoreError::Closed);
+    }
     Ok((changes.gone.len() - changes.charged.len(), changes.charged.len()))
 }
 

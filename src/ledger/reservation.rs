@@ -38,6 +38,7 @@ pub(super) struct Grant {
 pub(super) struct Finish {
     pub seq: i64,
     pub reserved_at: i64,
+    pub ceiling: NanoUsd,
     pub slot: Option<u32>,
     pub outcome: Outcome,
     pub record: Option<Box<RequestRow>>,
@@ -122,8 +123,8 @@ impl Reservation {
         reply: Option<oneshot::Sender<Result<(), StoreError>>>,
     ) -> Result<(), StoreError> {
         self.ended = true;
-        let Grant { seq, reserved_at, .. } = self.grant;
-        let finish = Finish { seq, reserved_at, slot: self.slot, outcome, record, reply };
+        let Grant { seq, reserved_at, ceiling } = self.grant;
+        let finish = Finish { seq, reserved_at, ceiling, slot: self.slot, outcome, record, reply };
         self.finishes.send(finish).map_err(|_| StoreError::Closed)
     }
 }

@@ -3,6 +3,8 @@
 
 mod backlog;
 mod checkpoint;
+mod draft;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +14,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::backlog::Backlog;
-use super::books::{Books, Refusal};
-use super::handle::{Common, now};
-use super::reservation::{Finish, Grant, Reservation};
-use super::view::GLOBAL;
-use super::{Ask, BudgetError, NanoUsd, recovery, window};
-use crate::store::ledger::{Changes, Period, Wanted};
+use self::draft::{Verdict, Work};
+use self::transaction::Memory;
+use super::books::Refusal;
+use super::handle::Common;
+use super::reservation::{Finish, Reservation};
+use super::{Ask, BudgetError, recovery};
+use crate::store::ledger::Period;
 use crate::store::requests::RequestRow;
 use crate::store::{StoreError, Writer};
 
@@ -29,9 +32,6 @@ const LINGER: Duration = Duration::from_millis(25);
 const POLL: Duration = Duration::from_millis(250);
 /// Between looks for dead instances and for what other processes have spent.
 const ROUND: Duration = Duration::from_mins(1);
-/// Windows that ended this long ago (in microseconds) are still looked at, lest a clock that is set
-/// back during a transaction find one missing.
-const SLACK: i64 = 3_600_000_000;
 /// Wishes that may wait for others' reservations to end; further ones are refused at once.
 const WAITING: usize = 1024;
 
@@ -90,6 +90,7 @@ struct Desk {
     records: Vec<RequestRow>,
     records_due: Option<Instant>,
     backlog: Backlog,
+    memory: Option<Memory>,
     next_round: Instant,
     checkpoints: checkpoint::Handle,
 }
@@ -110,6 +111,7 @@ pub(super) async fn start(
         records: Vec::new(),
         records_due: None,
         backlog: Backlog::default(),
+        memory: None,
         next_round: Instant::now() + ROUND,
         checkpoints,
     };
@@ -226,6 +228,7 @@ impl Desk {
         }
         if self.next_round <= moment {
             self.next_round = moment + ROUND;
+            self.memory = None;
             let common = &self.common;
             let recovered = recovery::recover(
                 &mut self.store,
@@ -254,7 +257,8 @@ impl Desk {
         wishes.retain(|wish| !wish.reply.is_closed());
         let records = std::mem::take(&mut self.records);
         self.records_due = None;
-        match self.transact(&batch.finishes, &wishes, &records).await {
+        let work = Work { finishes: &batch.finishes, wishes: &wishes, records: &records };
+        match self.transact(work).await {
             Ok(verdicts) => {
                 self.backlog.the_file_works();
                 for finish in batch.finishes {
@@ -278,94 +282,7 @@ impl Desk {
         }
     }
 
-    /// One transaction. Nothing is decided by what this process remembers.
-    async fn transact(
-        &mut self,
-        finishes: &[Finish],
-        wishes: &[Wish],
-        records: &[RequestRow],
-    ) -> Result<Vec<Result<Grant, Refusal>>, StoreError> {
-        let first = self.common.last_seq.load(Ordering::Relaxed);
-        let result = self.attempt(finishes, wishes, records).await;
-        if let Err(error) = &result {
-            self.store.rollback().await;
-            if error.connection_died() {
-                let _ = self.store.reconnect().await;
-            }
-            // A commit that failed may have happened all the same.
-            let last = self.common.last_seq.load(Ordering::Relaxed);
-            self.backlog.undo((first + 1)..=last, now(&self.common));
-        }
-        result
-    }
-
-    async fn attempt(
-        &mut self,
-        finishes: &[Finish],
-        wishes: &[Wish],
-        records: &[RequestRow],
-    ) -> Result<Vec<Result<Grant, Refusal>>, StoreError> {
-        let common = &*self.common;
-        let settings = common.settings.load_full();
-        let seqs: Vec<i64> = finishes.iter().map(|finish| finish.seq).collect();
-        let oldest = finishes.iter().map(|finish| finish.reserved_at).min();
-        let since = oldest.unwrap_or(i64::MAX).min(now(common)).saturating_sub(SLACK);
-        let mut opened =
-            self.store.begin(GLOBAL, since, common.instance, Wanted::Some(&seqs)).await?;
-        // Read under the lock: whoever waited for it may have waited past midnight.
-        let moment = common.clock.now();
-        let at = window::micros(moment);
-        let mut current = window::current(moment, &settings.timezone);
-        if Books::lacks(&opened.windows, &current) {
-            self.store.sums(GLOBAL, &mut current).await?;
-        }
-        let mut books = Books::open(opened.windows, current);
-
-        let mut changes = Changes { instance: common.instance, ..Changes::default() };
-        for finish in finishes {
-            changes.requests.extend(finish.record.as_deref());
-            if let Some(open) = opened.open.remove(&finish.seq) {
-                changes.gone.push(finish.seq);
-                let charge = recovery::apply(&mut books, (finish.seq, open), finish.outcome, at);
-                changes.charged.extend(charge);
-            }
-        }
-        changes.requests.extend(records);
-        let mut verdicts = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            let ceiling = NanoUsd(wish.ask.ceiling.0.max(0));
-            let verdict = books.admit(ceiling, at, &settings).map(|()| Grant {
-                seq: common.last_seq.fetch_add(1, Ordering::Relaxed) + 1,
-                reserved_at: at,
-                ceiling,
-            });
-            if let Ok(grant) = &verdict {
-                let Ask { request, key, project, model, attempt, .. } = &wish.ask;
-                changes.reserved.push((
-                    grant.seq,
-                    request.as_str(),
-                    *attempt,
-                    key.as_str(),
-                    project.as_deref(),
-                    model.as_str(),
-                    at,
-                    ceiling.0,
-                ));
-            }
-            verdicts.push(verdict);
-        }
-        changes.windows = books.changed();
-        if changes.windows.is_empty() && changes.requests.is_empty() {
-            self.store.rollback().await;
-        } else {
-            self.store.commit(GLOBAL, &changes).await?;
-            self.checkpoints.committed();
-        }
-        common.recent.store(Arc::new(books.headroom(&settings)));
-        Ok(verdicts)
-    }
-
-    fn answer(&mut self, wish: Wish, verdict: Result<Grant, Refusal>) {
+    fn answer(&mut self, wish: Wish, verdict: Verdict) {
         let refusal = match verdict {
             Ok(grant) => {
                 if let Some(finishes) = self.inlets.mint.upgrade() {
@@ -388,7 +305,10 @@ impl Desk {
     /// Tries again what could not be written.
     async fn catch_up(&mut self) {
         while let Some((finishes, records)) = self.backlog.take(BATCH) {
-            if let Err(error) = self.transact(&finishes, &[], &records).await {
+            // Some of it may have happened already; only the file knows.
+            self.memory = None;
+            let work = Work { finishes: &finishes, wishes: &[], records: &records };
+            if let Err(error) = self.transact(work).await {
                 self.backlog.put_back(finishes, records);
                 tracing::warn!(%error, left = self.backlog.len(), "the ledger still cannot be written");
                 return;

@@ -1,8 +1,10 @@
 //! Rows of reservations, charges and window totals.
 //!
 //! A write is two round trips to SQLite's thread, whatever the number of operations in it: one
-//! string of statements that begins and reads, one that writes and commits. Lists travel as JSON
-//! (`json_each`), so that a batch of one and a batch of hundreds are the same prepared statements.
+//! string of statements that begins and reads, one that writes and commits. It is a single one when
+//! what the last transaction left is still the latest, which the transaction itself checks by its
+//! version. Lists travel as JSON (`json_each`), so that a batch of one and a batch of hundreds are
+//! the same prepared statements.
 
 use std::collections::HashMap;
 
@@ -55,6 +57,7 @@ pub type ChargeRow = (i64, i64, i64, u8);
 /// What a transaction found.
 #[derive(Debug, Default)]
 pub struct Opened {
+    pub version: i64,
     pub windows: Vec<WindowRow>,
     /// By seq; those asked for that are still open.
     pub open: HashMap<i64, OpenRow>,
@@ -63,6 +66,8 @@ pub struct Opened {
 /// What a transaction writes. All reservations belong to `instance`.
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
+    /// That of the state on which the changes were decided.
+    pub version: i64,
     pub instance: i64,
     pub reserved: Vec<ReservationRow<'a>>,
     pub charged: Vec<ChargeRow>,
@@ -80,14 +85,32 @@ pub enum Wanted<'a> {
     All,
 }
 
+/// Whether the transaction was begun to read from it, or begins with the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Begun,
+    Now,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    Done,
+    /// Somebody else has written since `version`: nothing has happened, and the transaction is
+    /// still open.
+    Stale,
+}
+
 const BEGIN: &str = "BEGIN IMMEDIATE;
 SELECT period, starts_at, ends_at, spent, reserved FROM window_totals WHERE scope = ? AND ends_at > ?
+UNION ALL SELECT 'version', version, 0, 0, 0 FROM ledger_state
 UNION ALL
 SELECT 'open', seq, reserved_at, ceiling, 0 FROM reservations
  WHERE instance = ? AND seq IN (SELECT value FROM json_each(?))";
 
 const BEGIN_ALL: &str = "BEGIN IMMEDIATE;
 SELECT period, starts_at, ends_at, spent, reserved FROM window_totals WHERE scope = ? AND ends_at > ?
+UNION ALL SELECT 'version', version, 0, 0, 0 FROM ledger_state
 UNION ALL
 SELECT 'open', seq, reserved_at, ceiling, 0 FROM reservations WHERE instance = ?";
 
@@ -124,11 +147,29 @@ COMMIT"
     };
 }
 
-const ALL: &str = concat!(reserve_sql!(), finish_sql!(), record_sql!(), commit_sql!());
-const RESERVE: &str = concat!(reserve_sql!(), commit_sql!());
-const SETTLE: &str = concat!(finish_sql!(), record_sql!(), commit_sql!());
-const RELEASE: &str = concat!(finish_sql!(), commit_sql!());
-const RECORD: &str = concat!(record_sql!(), commit_sql!());
+/// Fails on the column's NOT NULL if the version is another, and so keeps the rest from running.
+macro_rules! version_sql {
+    () => {
+        "UPDATE ledger_state SET version = CASE WHEN version = ? THEN version + 1 END;
+"
+    };
+}
+
+/// The same statements for a transaction that is open, and for one that is not.
+macro_rules! both {
+    ($($part:expr),*) => {
+        [
+            concat!(version_sql!(), $($part,)* commit_sql!()),
+            concat!("BEGIN IMMEDIATE;\n", version_sql!(), $($part,)* commit_sql!()),
+        ]
+    };
+}
+
+const ALL: [&str; 2] = both!(reserve_sql!(), finish_sql!(), record_sql!());
+const RESERVE: [&str; 2] = both!(reserve_sql!());
+const SETTLE: [&str; 2] = both!(finish_sql!(), record_sql!());
+const RELEASE: [&str; 2] = both!(finish_sql!());
+const RECORD: [&str; 2] = both!(record_sql!());
 
 /// `COALESCE` stops at its first value: rows are summed only for a window without a total, which
 /// is once per window and, for a new day, over no rows.
@@ -176,12 +217,14 @@ impl Writer {
         Ok(opened)
     }
 
-    /// Writes everything and commits. On an error the transaction may still be open.
+    /// Writes everything and commits, if `changes.version` is still the latest. On an error the
+    /// transaction may still be open.
     pub async fn commit(
         &mut self,
         scope: &'static str,
         changes: &Changes<'_>,
-    ) -> Result<(), StoreError> {
+        start: Start,
+    ) -> Result<Committed, StoreError> {
         let (reserves, finishes, records) =
             (!changes.reserved.is_empty(), !changes.gone.is_empty(), !changes.requests.is_empty());
         // Statements without work are left out where that is common; the rest share one string.
@@ -192,7 +235,9 @@ impl Writer {
             (false, false, _) => (RECORD, false, false, true),
             (true, _, _) => (ALL, true, true, true),
         };
-        let mut query = sqlx::query(sql);
+        let [begun, now] = sql;
+        let sql = if start == Start::Now { now } else { begun };
+        let mut query = sqlx::query(sql).bind(changes.version);
         if reserves {
             query = query.bind(changes.instance).bind(json(&changes.reserved)?);
         }
@@ -204,8 +249,11 @@ impl Writer {
             query = query.bind(json(&changes.requests)?);
         }
         query = query.bind(scope).bind(json(&changes.windows)?);
-        query.execute(&mut self.connection).await?;
-        Ok(())
+        match query.execute(&mut self.connection).await {
+            Ok(_) => Ok(Committed::Done),
+            Err(error) if is_stale(&error) => Ok(Committed::Stale),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Ends the open transaction, if there is one, without a trace.
@@ -245,6 +293,10 @@ impl Writer {
     }
 }
 
+fn is_stale(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("ledger_state.version"))
+}
+
 impl Opened {
     fn take(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let kind: &str = row.try_get(0)?;
@@ -253,6 +305,10 @@ impl Opened {
         let period = match kind {
             "day" => Period::Day,
             "month" => Period::Month,
+            "version" => {
+                self.version = a;
+                return Ok(());
+            }
             _ => {
                 self.open.insert(a, OpenRow { reserved_at: b, ceiling: c });
                 return Ok(());

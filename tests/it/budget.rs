@@ -6,7 +6,8 @@ use crate::fallback::three_prices;
 use crate::openai::one_provider;
 use crate::support::{Script, TestRouter, Upstream};
 
-fn nanos(value: &Value) -> i64 {
+#[expect(clippy::cast_possible_truncation, reason = "test amounts are small")]
+pub fn nanos(value: &Value) -> i64 {
     (value.as_f64().unwrap() * 1e9).round() as i64
 }
 

@@ -1,6 +1,14 @@
 //! The whole router, through its socket. One binary; every test has its own router, upstream, data
 //! directory and port, so that all run side by side.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test's helpers fail the test"
+)]
+
 mod support;
 
 mod anthropic;

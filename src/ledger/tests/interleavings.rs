@@ -9,6 +9,7 @@ const DAILY: i64 = 1000;
 const MONTHLY: i64 = 2500;
 
 #[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 enum Step {
     Reserve(i64),
     Dispatch(usize),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::ledger::reservation::{Finish, Outcome};
+use crate::money::NanoUsd;
 use crate::store::StoreError;
 use crate::store::requests::RequestRow;
 
@@ -69,6 +70,7 @@ impl Backlog {
         self.finishes.extend(seqs.map(|seq| Finish {
             seq,
             reserved_at,
+            ceiling: NanoUsd::ZERO,
             slot: None,
             outcome,
             record: None,

@@ -119,7 +119,12 @@ fn a_call_just_before_the_dear_hours_is_reserved_at_their_price() {
     let cheap =
         Rates { input: PerMTok(1_000_000_000), output: PerMTok(4_000_000_000), ..Rates::default() };
     if let Some(price) = &mut priced.price {
-        price.off_peak = Some(OffPeak { peak_minutes: vec![(60, 120)], rates: cheap });
+        price.off_peak = Some(OffPeak {
+            peak_minutes: vec![(60, 120)],
+            peak_days: Vec::new(),
+            excepted_days: Vec::new(),
+            rates: cheap,
+        });
     }
     let prompt = PromptTokens { likely: 1_000, ceiling: 1_000 };
     let at = |minute: i64| {

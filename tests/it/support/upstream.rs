@@ -28,8 +28,6 @@ pub enum Script {
     Cut { chunks: usize },
     /// Sends chunks with a pause before each, without end, until the client leaves.
     Endless { pause: Duration },
-    /// Exactly these bytes with this content type.
-    Raw(&'static str, String),
 }
 
 impl Script {
@@ -99,11 +97,6 @@ impl Upstream {
         self
     }
 
-    /// Replaces what is done for `model`.
-    pub fn rescript(&self, model: &str, script: Script) {
-        self.stage.lock().scripts.insert(model.to_owned(), vec![script]);
-    }
-
     pub fn received(&self) -> Vec<Received> {
         self.stage.lock().received.clone()
     }
@@ -155,7 +148,6 @@ async fn serve(
             tokio::time::sleep(pause).await;
             StatusCode::NO_CONTENT.into_response()
         }
-        Script::Raw(kind, text) => ([("content-type", kind)], text).into_response(),
         Script::Answer { text, usage } if path.ends_with("/messages") => {
             anthropic(&text, usage, streamed)
         }

@@ -1,0 +1,112 @@
+//! A transaction before it is written: what each operation comes to, given what the file holds. Pure
+//! but for the numbering of reservations.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::Wish;
+use crate::ledger::books::{Books, Refusal};
+use crate::ledger::handle::Common;
+use crate::ledger::reservation::{Finish, Grant};
+use crate::ledger::{Ask, BudgetSettings, recovery, window};
+use crate::money::NanoUsd;
+use crate::store::ledger::{Changes, OpenRow};
+use crate::store::requests::RequestRow;
+
+pub(super) type Verdict = Result<Grant, Refusal>;
+
+/// Operations that belong together.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub finishes: &'a [Finish],
+    pub wishes: &'a [Wish],
+    pub records: &'a [RequestRow],
+}
+
+impl Work<'_> {
+    /// When the oldest reservation to be finished was made, in microseconds.
+    pub(super) fn oldest(&self) -> i64 {
+        self.finishes.iter().map(|finish| finish.reserved_at).min().unwrap_or(i64::MAX)
+    }
+}
+
+/// What the decision rests on, besides the windows.
+pub(super) struct Known<'a> {
+    pub settings: &'a BudgetSettings,
+    pub version: i64,
+    pub since: i64,
+    /// The reservations that are still open. `None`: all that are being finished, since this process
+    /// made them and has not finished them before.
+    pub open: Option<HashMap<i64, OpenRow>>,
+}
+
+pub(super) struct Draft<'a> {
+    pub books: Books,
+    pub changes: Changes<'a>,
+    /// One per wish.
+    pub verdicts: Vec<Verdict>,
+    pub since: i64,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(
+        common: &Common,
+        books: Books,
+        known: Known<'_>,
+        work: &Work<'a>,
+        moment: Timestamp,
+    ) -> Self {
+        let Known { settings, version, since, open } = known;
+        let instance = common.instance;
+        let changes = Changes { version, instance, ..Changes::default() };
+        let mut draft = Self { books, changes, verdicts: Vec::new(), since };
+        let at = window::micros(moment);
+        // What ends makes room for what begins.
+        for finish in work.finishes {
+            draft.finish(finish, open.as_ref(), at);
+        }
+        draft.changes.requests.extend(work.records);
+        for wish in work.wishes {
+            let verdict = draft.books.admit(ceiling(wish), at, settings);
+            draft.verdicts.push(verdict.map(|()| {
+                let seq = common.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
+                grant(&mut draft.changes, wish, (seq, at))
+            }));
+        }
+        draft.changes.windows = draft.books.changed();
+        draft
+    }
+
+    pub(super) fn changes_something(&self) -> bool {
+        !(self.changes.windows.is_empty() && self.changes.requests.is_empty())
+    }
+
+    fn finish(&mut self, finish: &'a Finish, open: Option<&HashMap<i64, OpenRow>>, at: i64) {
+        self.changes.requests.extend(finish.record.as_deref());
+        let own = OpenRow { reserved_at: finish.reserved_at, ceiling: finish.ceiling.0 };
+        let open = match open {
+            None => Some(own),
+            Some(open) => open.get(&finish.seq).copied(),
+        };
+        if let Some(open) = open {
+            self.changes.gone.push(finish.seq);
+            let charge = recovery::apply(&mut self.books, (finish.seq, open), finish.outcome, at);
+            self.changes.charged.extend(charge);
+        }
+    }
+}
+
+fn ceiling(wish: &Wish) -> NanoUsd {
+    NanoUsd(wish.ask.ceiling.0.max(0))
+}
+
+/// Writes down a reservation that has been admitted.
+fn grant<'a>(changes: &mut Changes<'a>, wish: &'a Wish, (seq, at): (i64, i64)) -> Grant {
+    let Ask { request, key, project, model, attempt, .. } = &wish.ask;
+    let (request, project) = (request.as_str(), project.as_deref());
+    let (key, model, ceiling) = (key.as_str(), model.as_str(), ceiling(wish));
+    changes.reserved.push((seq, request, *attempt, key, project, model, at, ceiling.0));
+    Grant { seq, reserved_at: at, ceiling }
+}
