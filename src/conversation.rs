@@ -16,6 +16,10 @@ use crate::ids::ModelId;
 /// Most conversations remembered; the least used ones are forgotten first.
 const MOST: u64 = 100_000;
 
+/// A first block of a system prompt that differs from request to request (Claude Code's attribution
+/// line), by its first words.
+const VOLATILE: &[&str] = &["x-anthropic-billing-header", "x-billing"];
+
 /// Names a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
@@ -70,6 +74,7 @@ fn system_texts(messages: &[Message]) -> impl Iterator<Item = &str> {
             | Part::RedactedThinking { .. }
             | Part::Other { .. } => None,
         })
+        .filter(|text| !VOLATILE.iter().any(|head| text.starts_with(head)))
 }
 
 /// A prefix that a provider was sent last and may still hold.
@@ -218,6 +223,18 @@ mod tests {
         assert_ne!(
             name(&first),
             name(&[(Role::System, "be curt"), (Role::User, "write a parser")])
+        );
+    }
+
+    #[test]
+    fn a_line_that_changes_with_every_request_does_not_count() {
+        let with = |line: &str| {
+            let texts = [(Role::System, line), (Role::System, "be kind"), (Role::User, "go")];
+            fingerprint("k", None, &request(&texts))
+        };
+        assert_eq!(
+            with("x-anthropic-billing-header: cch=1"),
+            with("x-anthropic-billing-header: cch=2")
         );
     }
 
