@@ -184,11 +184,12 @@ impl Ledger {
     /// Writes what is queued and closes the file. Reservations that are still open are settled by
     /// the next opening.
     pub async fn close(&self) {
+        // The writer closes last: only then does SQLite fold its log into the file.
+        self.view.close().await;
         let (reply, answer) = oneshot::channel();
         if self.intake.send(Message::Close(reply)).await.is_ok() {
             let _ = answer.await;
         }
-        self.view.close().await;
     }
 }
 

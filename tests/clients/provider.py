@@ -106,6 +106,7 @@ class Provider:
 
     def __exit__(self, *_):
         self.server.shutdown()
+        self.server.server_close()
 
     @property
     def requests(self):

@@ -52,6 +52,7 @@ class Router:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         self.exit_code = self.process.wait(timeout=30)
+        self.process.stdout.close()
         self.log.close()
         self.dir.cleanup()
 

@@ -8,7 +8,7 @@ use crate::ledger::window::{current, micros};
 const DAILY: i64 = 1000;
 const MONTHLY: i64 = 2500;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Reserve(i64),
     Dispatch(usize),
@@ -84,8 +84,8 @@ impl World {
         (!self.open.is_empty()).then(|| self.open.swap_remove(index % self.open.len()))
     }
 
-    fn take(&mut self, step: Step) {
-        match step {
+    fn take(&mut self, step: &Step) {
+        match *step {
             Step::Reserve(ceiling) => self.reserve(ceiling),
             Step::Dispatch(index) => {
                 if let Some((mut reservation, line, _)) = self.pick(index) {
@@ -193,7 +193,7 @@ proptest! {
     ) {
         let mut world = World::new(zone);
         for step in steps {
-            world.take(step);
+            world.take(&step);
             world.check();
         }
         let requests = world.runtime.block_on(world.ledger.requests(Timestamp::UNIX_EPOCH, 1000)).unwrap();

@@ -34,6 +34,19 @@ async fn records_survive_a_close_that_follows_at_once() {
 }
 
 #[tokio::test]
+async fn a_closed_ledger_is_one_whole_file() {
+    let place = Place::new();
+    let ledger = place.open(no_limits()).await;
+    ledger.reserve(ask(300)).await.unwrap().settle(record(250)).await.unwrap();
+    assert_eq!(figures(&ledger).await, (250, 0));
+    ledger.close().await;
+    let elsewhere = Place::new();
+    std::fs::create_dir_all(elsewhere.path().parent().unwrap()).unwrap();
+    std::fs::copy(place.path(), elsewhere.path()).unwrap();
+    assert_eq!(figures(&elsewhere.open(no_limits()).await).await, (250, 0));
+}
+
+#[tokio::test]
 async fn a_second_call_of_a_request_is_a_line_of_its_own() {
     let place = Place::new();
     let ledger = place.open(no_limits()).await;
