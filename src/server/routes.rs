@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::error::Failure;
 use super::{auth, edge, guard, models, openai, status, usage};
 use crate::state::AppState;
+use crate::telemetry;
 
 /// What stands before an API path, since clients disagree on what a base URL is.
 const PREFIXES: [&str; 4] = ["/v1", "/openai/v1", "/anthropic/v1", ""];
@@ -90,6 +91,8 @@ const TEMPLATES: [&str; 12] = [
 
 /// The whole HTTP interface over `state`. Needs no socket: tests call it as a service.
 pub fn router(state: AppState) -> Router {
+    // What is counted before the first reading of `/metrics` counts too.
+    telemetry::recorder();
     let mut routes = Router::new();
     for prefix in PREFIXES {
         for (path, handler) in api() {
