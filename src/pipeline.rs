@@ -10,6 +10,7 @@ pub use crate::dispatch::Attempt;
 pub use explain::{Explanation, explain};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -155,7 +156,8 @@ pub async fn handle(
     context: RequestContext,
     request: ChatRequest,
 ) -> Result<Reply, ChatError> {
-    let mut decision = decide::decide(app, context, request).await;
+    let counter = app.runtime.turn.fetch_add(1, Ordering::Relaxed);
+    let mut decision = decide::decide(app, context, request, counter).await;
     if let Some(error) = decision.unresolved() {
         return Err(error);
     }

@@ -1,13 +1,12 @@
 //! Steps 3 to 6: whose words, how hard, which models. Changes no state.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{ChatError, ReplyMeta, RequestContext};
 use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Model, Resolution, Target, Tier};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Role};
 use crate::conversation::{self, Fingerprint, Memory, Pin};
 use crate::ledger::Headroom;
 use crate::limits::Down;
@@ -52,10 +51,12 @@ pub(super) struct Decision {
     pub plan: Plan,
 }
 
+/// `counter` is the number of requests before this one, for aliases that take turns.
 pub(super) async fn decide(
     app: &AppState,
     context: RequestContext,
     request: ChatRequest,
+    counter: u64,
 ) -> Decision {
     let runtime = &app.runtime;
     let (choice, named_tier) = resolve(&context, &request);
@@ -67,9 +68,13 @@ pub(super) async fn decide(
     let headroom = runtime.ledger.recent_headroom();
     let session = context.session.as_deref();
     let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
-    let memory = runtime.conversations.lookup(fingerprint);
+    // Without an answer in it a request begins its task, also when its words were sent before.
+    let memory = if request.messages.iter().any(|message| message.role == Role::Assistant) {
+        runtime.conversations.lookup(fingerprint)
+    } else {
+        None
+    };
     let task = conversation::instruction_hash(&instruction.text);
-    let counter = runtime.turn.fetch_add(1, Ordering::Relaxed);
     let spread = Spread { counter, random: rand::random() };
     let mut decision = Decision {
         context,

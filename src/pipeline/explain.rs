@@ -1,5 +1,7 @@
 //! `/v1/route`: the decision for a request, with its reasons, without sending it.
 
+use std::sync::atomic::Ordering;
+
 use serde::Serialize;
 
 use super::RequestContext;
@@ -39,7 +41,8 @@ pub struct ExplainedCandidate {
 /// Explains; spends nothing and changes nothing.
 pub async fn explain(app: &AppState, context: RequestContext, request: ChatRequest) -> Explanation {
     let asked = request.model.clone();
-    let mut decision = decide::decide(app, context, request).await;
+    let counter = app.runtime.turn.load(Ordering::Relaxed);
+    let mut decision = decide::decide(app, context, request, counter).await;
     let unresolved = decision.unresolved();
     let mut explanation = explanation(&decision);
     if let Some(error) = unresolved {
