@@ -2,7 +2,7 @@
 check:
     cargo fmt --check
     cargo clippy --release --locked --all-targets -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
     cargo test --release --locked
 
 # Everything, real clients included.
