@@ -77,7 +77,6 @@ pub struct Tries {
     pub overflow: Option<(u32, ProviderError)>,
     /// Targets that a full bucket kept from being called, and why.
     pub limited: Vec<String>,
-    calls: u32,
 }
 
 impl Tries {
@@ -139,7 +138,7 @@ pub async fn run(
         let too_small = tries.overflow.as_ref().is_some_and(|(w, _)| model.context_window <= *w);
         let too_dear = tries.budget.is_some() && !candidate.ceiling.is_zero();
         // The machine's own models stay reachable past the limit: they are the last line.
-        let too_many = tries.calls > order.max_fallbacks && !model.local;
+        let too_many = tries.fallback_index() > order.max_fallbacks && !model.local;
         if too_small || too_dear || too_many {
             continue;
         }
@@ -225,7 +224,6 @@ async fn call_with_keys(
     for _ in 0..keys.len().max(1) {
         let now = desk.clock.instant();
         let Some(slot) = desk.health.pick_key(model, keys.len(), now) else { break };
-        tries.calls += 1;
         let call = ProviderCall {
             request: Arc::clone(&order.request),
             model: Arc::clone(model),

@@ -60,7 +60,11 @@ pub struct Verdict {
 impl Verdict {
     /// A tier that is not in doubt.
     pub fn certain(tier: Tier, source: Source) -> Self {
-        certain(tier, source)
+        let mut scores = [0.0; 5];
+        if let Some(score) = scores.get_mut(tier.index()) {
+            *score = 1.0;
+        }
+        verdict(scores, source, |_| tier)
     }
 }
 
@@ -90,7 +94,7 @@ pub fn decide(scores: &Scores, loss: &LossMatrix) -> Verdict {
 /// than what it continues, and an agent that runs in circles gets one tier more.
 pub fn combine(own: Verdict, inherited: Option<Verdict>, instruction: &Instruction) -> Verdict {
     if let Some(tier) = instruction.side {
-        return certain(tier, Source::SideRequest);
+        return Verdict::certain(tier, Source::SideRequest);
     }
     let mut verdict = match inherited {
         Some(earlier) if earlier.tier > own.tier => {
@@ -102,15 +106,6 @@ pub fn combine(own: Verdict, inherited: Option<Verdict>, instruction: &Instructi
         verdict = escalated(verdict);
     }
     verdict
-}
-
-/// A verdict that leaves no doubt.
-fn certain(tier: Tier, source: Source) -> Verdict {
-    let mut scores = [0.0; 5];
-    if let Some(score) = scores.get_mut(tier.index()) {
-        *score = 1.0;
-    }
-    verdict(scores, source, |_| tier)
 }
 
 /// One tier up: the whole distribution moves, so that tier, scores and difficulty stay in step.

@@ -138,3 +138,17 @@ async fn a_stream_cut_after_the_first_byte_ends_with_an_error_event_and_is_not_r
     assert_eq!(budget["daily"]["reserved_usd"], 0);
     assert!(budget["daily"]["spent_usd"].as_f64().unwrap() > 0.0);
 }
+
+#[tokio::test]
+async fn every_key_of_a_provider_is_tried_before_the_next_and_counts_as_one_target() {
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    cheap.script("cheap", Script::status(429));
+    let keys = "[\"k1\", \"k2\", \"k3\", \"k4\", \"k5\", \"k6\"]";
+    let toml = three_prices([&cheap, &solid, &dear]).replace("[\"sk-cheap\"]", keys);
+    let router = TestRouter::start(&toml).await;
+    let response = trivial(&router, false).await;
+    assert_eq!(response.headers()["x-edge-fallback-index"], "1");
+    assert_eq!(response.headers()["x-edge-model"], "p-solid/solid");
+    assert_eq!(cheap.received().len(), 6);
+}
