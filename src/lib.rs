@@ -1,35 +1,68 @@
 //! edge-router: a local LLM router for coding assistants.
 //!
-//! The modules stand in the order in which a request meets them:
-//! [`server`] takes bytes from a client and makes a [`pipeline::RequestContext`];
-//! [`pipeline`] walks the request through the steps below, one after the other;
-//! [`wire`] reads the bytes into the canonical form of [`chat`];
-//! [`analyze`] finds the human's instruction, [`inference`] judges how hard it is;
-//! [`strategy`] chooses among the models of the [`catalog`];
-//! [`ledger`] reserves the worst case; [`dispatch`] tries the plan through [`providers`];
-//! [`relay`] hands the answer to the client and settles what it cost.
+//! # The life of a request
+//!
+//! 1. [`server`] takes bytes from a client, finds out who calls, and makes a
+//!    [`pipeline::RequestContext`] with the [`state::Snapshot`] that is in force at this moment.
+//! 2. [`wire`] reads the bytes into the canonical form of [`chat`]; the bytes themselves are kept, so
+//!    that a provider of the same protocol gets them as they came.
+//! 3. [`pipeline::handle`] walks the request through what follows, one step after the other.
+//! 4. [`analyze`] finds the human's current words; [`inference`] judges how hard they are.
+//! 5. [`conversation`] remembers which model serves the task; [`strategy`] chooses among the models
+//!    of the [`catalog`] and gives a reason for each that it refuses.
+//! 6. [`dispatch`] reserves the worst case with the [`ledger`], takes from the [`limits`], and calls
+//!    through [`providers`], candidate after candidate, until a first byte has come.
+//! 7. [`relay`] hands the answer to the client in its own protocol; at the end, by any exit, what it
+//!    cost is settled and recorded in the [`store`].
+//!
+//! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
+//! the embedded model, [`telemetry`] counts. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! module may use which is tested in `tests/it/architecture.rs`.
+
+pub mod cli;
+
+pub mod app;
+
+pub mod config;
+
+pub mod server;
+
+pub mod pipeline;
+
+pub mod relay;
+
+pub mod dispatch;
+
+pub mod state;
+
+pub mod conversation;
+
+pub mod providers;
+
+pub mod pull;
+
+pub mod inference;
+
+pub mod strategy;
+
+pub mod limits;
+
+pub mod ledger;
+
+pub mod store;
 
 pub mod analyze;
-pub mod app;
-pub mod catalog;
-pub mod chat;
-pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod conversation;
-pub mod dispatch;
-pub mod ids;
-pub mod inference;
-pub mod ledger;
-pub mod limits;
-pub mod money;
-pub mod pipeline;
-pub mod providers;
-pub mod pull;
-pub mod relay;
-pub mod server;
-pub mod state;
-pub mod store;
-pub mod strategy;
-pub mod telemetry;
+
 pub mod wire;
+
+pub mod catalog;
+
+pub mod chat;
+
+pub mod telemetry;
+
+pub mod money;
+
+pub mod clock;
+
+pub mod ids;
