@@ -7,7 +7,7 @@ use super::decide::Decision;
 use crate::dispatch::{Halt, Tries};
 use crate::ledger::BudgetError;
 use crate::providers::ProviderErrorKind;
-use crate::strategy::Empty;
+use crate::strategy::{Empty, Reason};
 
 /// What a client is told to wait when nothing better is known.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
@@ -46,6 +46,9 @@ pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
             message: error.message.clone(),
         };
     }
+    if let Some(error) = local_was_busy(decision, tries) {
+        return error;
+    }
     if !tries.attempts.is_empty() {
         return all_failed(tries);
     }
@@ -71,6 +74,37 @@ pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
         },
         None => from_plan(decision, decision.plan.why_empty()),
     }
+}
+
+/// Only engines on this machine were called, and they had no room. Where the budget had left nothing
+/// else, that is what the owner must know of.
+fn local_was_busy(decision: &Decision, tries: &Tries) -> Option<ChatError> {
+    let busy = |kind: &ProviderErrorKind| *kind == ProviderErrorKind::Unavailable;
+    if tries.kinds.is_empty() || !tries.kinds.iter().all(busy) {
+        return None;
+    }
+    let reasons = tries.attempts.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>();
+    let busy = reasons.join("; ");
+    let refused = decision.plan.refused.iter().find_map(|one| match &one.reason {
+        Reason::Budget(shortfall) => Some((shortfall.to_string(), shortfall.resets_at)),
+        _ => None,
+    });
+    let refused = match &tries.budget {
+        None | Some(BudgetError::Store(_)) => refused,
+        Some(error) => Some((error.to_string(), error.resets_at())),
+    };
+    Some(match refused {
+        Some((why, resets_at)) => ChatError::BudgetExceeded {
+            message: format!(
+                "The budget does not allow this request: {why}. The local model cannot take it either: {busy}"
+            ),
+            resets_at,
+        },
+        None => ChatError::NoBackend {
+            message: format!("The local model cannot take this request now: {busy}"),
+            retry_after: tries.retry_after.unwrap_or(DEFAULT_RETRY),
+        },
+    })
 }
 
 fn all_failed(tries: &Tries) -> ChatError {

@@ -121,3 +121,35 @@ async fn spending_survives_a_restart() {
     let router = TestRouter::start_in(dir, &toml, clock).await;
     assert_eq!(router.budget().await["monthly"]["spent_usd"], before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_budget_refuses_goes_local_or_gets_402_also_when_the_engine_is_full() {
+    let upstream = Upstream::start().await;
+    let toml = format!(
+        "[budget]\ndaily_usd = 0.000001\nwait_s = 0\n{}\n[[providers]]\nid = \"embedded\"\nkind = \"embedded\"\n\
+         [[models]]\nid = \"embedded/smollm2-135m\"\nprovider = \"embedded\"\nmax_tier = \"trivial\"\ncontext_window = 4096\n",
+        one_provider(&upstream)
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let models = dir.path().join("data/models");
+    std::fs::create_dir_all(&models).unwrap();
+    let file = tokio::task::spawn_blocking(crate::embedded::model_file).await.unwrap();
+    std::os::unix::fs::symlink(file, models.join("smollm2-135m.gguf")).unwrap();
+    let clock = std::sync::Arc::new(edge_router::clock::SystemClock);
+    let router = std::sync::Arc::new(TestRouter::start_in(dir, &toml, clock).await);
+    router.state.runtime.embedded.as_ref().unwrap().settled().await;
+    let requests = (0..40).map(|n| {
+        let router = router.clone();
+        tokio::spawn(async move {
+            let words = json!([{"role": "user", "content": format!("say {n}")}]);
+            router.chat(&json!({"max_tokens": 2, "messages": words})).await.status().as_u16()
+        })
+    });
+    let mut statuses = Vec::new();
+    for request in requests.collect::<Vec<_>>() {
+        statuses.push(request.await.unwrap());
+    }
+    assert!(statuses.contains(&200), "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 402)), "{statuses:?}");
+    assert!(upstream.received().is_empty());
+}
