@@ -24,7 +24,7 @@ const WINDOW_LIMIT: u32 = 32_768;
 #[derive(Clone)]
 pub(super) enum Weights {
     Llama(quantized_llama::ModelWeights),
-    /// Not clonable; position 0 empties its cache.
+    /// Not cloneable; position 0 empties its cache.
     Qwen2(Arc<Mutex<quantized_qwen2::ModelWeights>>),
     Qwen3(quantized_qwen3::ModelWeights),
 }
