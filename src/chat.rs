@@ -61,6 +61,8 @@ pub struct Sampling {
     pub frequency_penalty: Option<f64>,
     pub seed: Option<u64>,
     pub stop: Vec<String>,
+    /// How many answers to write (`n`), where the protocol has that.
+    pub answers: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

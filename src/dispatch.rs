@@ -77,6 +77,16 @@ pub struct Tries {
     pub overflow: Option<(u32, ProviderError)>,
     /// Targets that a full bucket kept from being called, and why.
     pub limited: Vec<String>,
+    /// The call that runs now: kept here so that its account can be closed when the caller leaves.
+    pub open: Option<OpenCall>,
+}
+
+/// A call without an answer yet, and what it holds from buckets and ledger.
+#[derive(Debug)]
+pub struct OpenCall {
+    pub candidate: Candidate,
+    pub pass: Option<Pass>,
+    pub reservation: Option<Reservation>,
 }
 
 impl Tries {
@@ -145,18 +155,15 @@ pub async fn run(
         if desk.clock.instant() >= order.deadline {
             return Err(Halt::Deadline);
         }
-        let Some(hold) = hold(desk, order, &candidate, tries).await? else { continue };
-        if let Some(done) = call_with_keys(desk, order, (&candidate, hold), tries).await? {
+        tries.open = hold(desk, order, &candidate, tries).await?;
+        if tries.open.is_none() {
+            continue;
+        }
+        if let Some(done) = call_with_keys(desk, order, &candidate, tries).await? {
             return Ok(done);
         }
     }
     Err(Halt::Exhausted)
-}
-
-/// What a call holds while it runs, from buckets and ledger.
-struct Hold {
-    pass: Option<Pass>,
-    reservation: Option<Reservation>,
 }
 
 /// `None`: a bucket or the budget refused.
@@ -165,7 +172,7 @@ async fn hold(
     order: &Order,
     candidate: &Candidate,
     tries: &mut Tries,
-) -> Result<Option<Hold>, Halt> {
+) -> Result<Option<OpenCall>, Halt> {
     let tokens = order.prompt_tokens + u64::from(candidate.output_cap);
     let pass = match desk.buckets.take(&candidate.model, tokens, desk.clock.now()) {
         Ok(pass) => pass,
@@ -175,7 +182,11 @@ async fn hold(
         }
     };
     if candidate.ceiling.is_zero() {
-        return Ok(Some(Hold { pass: Some(pass), reservation: None }));
+        return Ok(Some(OpenCall {
+            candidate: candidate.clone(),
+            pass: Some(pass),
+            reservation: None,
+        }));
     }
     let ask = Ask {
         request: order.id.clone(),
@@ -187,7 +198,11 @@ async fn hold(
     };
     match desk.ledger.reserve(ask).await {
         Ok(mut reservation) => match reservation.dispatched().await {
-            Ok(()) => Ok(Some(Hold { pass: Some(pass), reservation: Some(reservation) })),
+            Ok(()) => Ok(Some(OpenCall {
+                candidate: candidate.clone(),
+                pass: Some(pass),
+                reservation: Some(reservation),
+            })),
             Err(error) => Err(Halt::Ledger(error.to_string())),
         },
         Err(refused) => {
@@ -198,12 +213,14 @@ async fn hold(
     }
 }
 
-impl Hold {
-    async fn give_back(self, desk: Desk<'_>) {
-        if let Some(pass) = self.pass {
+impl Tries {
+    /// Ends the open call: it cost nothing.
+    async fn give_back(&mut self, desk: Desk<'_>) {
+        let Some(OpenCall { pass, reservation, .. }) = self.open.take() else { return };
+        if let Some(pass) = pass {
             desk.buckets.refund(pass);
         }
-        if let Some(reservation) = self.reservation {
+        if let Some(reservation) = reservation {
             reservation.release().await;
         }
     }
@@ -213,11 +230,14 @@ impl Hold {
 async fn call_with_keys(
     desk: Desk<'_>,
     order: &Order,
-    (candidate, hold): (&Candidate, Hold),
+    candidate: &Candidate,
     tries: &mut Tries,
 ) -> Result<Option<Dispatched>, Halt> {
     let model = &candidate.model;
-    let Some(entry) = desk.providers.get(&model.provider) else { return Ok(None) };
+    let Some(entry) = desk.providers.get(&model.provider) else {
+        tries.give_back(desk).await;
+        return Ok(None);
+    };
     let keys = &entry.settings.api_keys;
     let mut last = None;
     // One call for each key; a provider without keys is called once.
@@ -234,25 +254,26 @@ async fn call_with_keys(
         let left = order.deadline.saturating_duration_since(now);
         let Ok(result) = tokio::time::timeout(left, entry.transport.call(call)).await else {
             desk.health.report(model, slot, Outcome::Abandoned, desk.clock.instant());
-            hold.give_back(desk).await;
+            tries.give_back(desk).await;
             return Err(Halt::Deadline);
         };
         let now = desk.clock.instant();
         let error = match result {
             Ok(reply) => {
                 desk.health.report(model, slot, Outcome::Success, now);
-                let Hold { pass, reservation } = hold;
+                let open = tries.open.take();
+                let (pass, reservation) = open.map_or((None, None), |o| (o.pass, o.reservation));
                 let candidate = candidate.clone();
                 return Ok(Some(Dispatched { candidate, reply, reservation, pass }));
             }
-            Err(error) => error,
+            Err(error) => error.without_echo_of(&order.request),
         };
         desk.health.report(model, slot, error.outcome(), now);
         telemetry::attempt_failed(&model.id, error.kind);
         tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
         let advice = error.kind.advice();
         if advice == Advice::Stop {
-            hold.give_back(desk).await;
+            tries.give_back(desk).await;
             return Err(Halt::Refused(error));
         }
         if advice == Advice::LargerWindow {
@@ -263,7 +284,7 @@ async fn call_with_keys(
             break;
         }
     }
-    hold.give_back(desk).await;
+    tries.give_back(desk).await;
     if let Some(error) = last {
         tries.fail(model, &error);
     }

@@ -22,6 +22,7 @@ use crate::catalog::Tier;
 use crate::chat::ChatRequest;
 use crate::ids::{KeyId, ModelId, RequestId};
 use crate::money::NanoUsd;
+use crate::providers::ProviderErrorKind;
 use crate::relay::KEEPALIVE;
 use crate::state::{AppState, Snapshot};
 use crate::wire::StreamRelay;
@@ -112,7 +113,7 @@ pub enum ChatError {
     /// The provider says that the request is wrong: its status and body go to the client as they are.
     #[strum(serialize = "upstream_error")]
     #[error("{message}")]
-    Upstream { status: u16, body: Bytes, message: String },
+    Upstream { status: u16, body: Bytes, message: String, kind: ProviderErrorKind },
     /// The ledger cannot be written; requests that cost money are refused.
     #[strum(serialize = "no_backend")]
     #[error("{message}")]

@@ -2,6 +2,7 @@
 //! A provider is transport, credentials and limits; what the bytes mean is `wire`'s. It knows no
 //! tiers, prices or budgets, and never decides whether to try again: it only advises.
 
+mod echo;
 pub mod embedded;
 pub mod http;
 pub mod ollama;
@@ -141,6 +142,14 @@ pub enum ProviderErrorKind {
 }
 
 impl ProviderError {
+    /// The same without what its message repeats of the request. The body stays as it is: only
+    /// the client gets to see it.
+    #[must_use]
+    pub fn without_echo_of(mut self, request: &ChatRequest) -> Self {
+        self.message = echo::without_echo(&self.message, request);
+        self
+    }
+
     /// What the failure tells of its target's health.
     pub fn outcome(&self) -> Outcome {
         let retry_after = self.retry_after;

@@ -4,7 +4,7 @@
 
 mod closing;
 
-pub use closing::{Closed, Closing};
+pub use closing::{BYTES_PER_TOKEN, Closed, Closing};
 
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ use crate::wire::{Answer, AnswerShell, StreamFault, StreamRelay};
 
 /// Silence after which the client is told that the answer is still coming (CONTRACT section 3).
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// An upstream that has said its last word is given so long to close; a connection that is read to
+/// its end can be used again.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Chunks that wait for a slow client before the upstream is no longer read.
 const BACKLOG: usize = 64;
@@ -150,21 +154,24 @@ async fn pump(
 ) -> End {
     let silence = tokio::time::sleep(KEEPALIVE);
     tokio::pin!(silence);
+    let mut last_word: Option<Instant> = None;
     loop {
         let mut out = Vec::new();
         let mut broken = None;
+        let over = last_word.map_or(deadline, |at| at + LINGER);
         let item = tokio::select! {
             biased;
             () = client.closed() => return End::ClientGone,
             item = source.next() => Some(item),
+            () = tokio::time::sleep_until(over), if last_word.is_some() => return ended(relay),
             () = tokio::time::sleep_until(deadline) => return End::Fault { message: "the request's time is up (server.request_timeout_s)".into() },
             () = &mut silence => None,
         };
         match item {
             None => relay.keepalive(&mut out),
-            Some(None) => {
-                return relay.end().map_or_else(|broken| fault(&broken), |()| End::Complete);
-            }
+            Some(None) => return ended(relay),
+            // The answer was whole: what broke is only the goodbye.
+            Some(Some(Err(_))) if relay.is_complete() => return End::Complete,
             Some(Some(Err(error))) => {
                 return End::Fault { message: format!("the provider broke off: {error}") };
             }
@@ -179,6 +186,7 @@ async fn pump(
                 };
                 // What was written before the fault is good.
                 broken = read.err();
+                last_word = last_word.or_else(|| relay.is_over().then(Instant::now));
             }
         }
         silence.as_mut().reset(Instant::now() + KEEPALIVE);
@@ -192,6 +200,11 @@ async fn pump(
             return fault(&broken);
         }
     }
+}
+
+/// The upstream has closed, or has nothing more to say.
+fn ended(relay: &mut StreamRelay) -> End {
+    relay.end().map_or_else(|broken| fault(&broken), |()| End::Complete)
 }
 
 fn fault(fault: &StreamFault) -> End {

@@ -50,12 +50,14 @@ impl Serve {
         let config = config::load(&source, &environment)
             .map_err(|errors| CliError::Usage(errors.to_string()))?;
         let models_dir = environment.get("EDGE_ROUTER_MODELS_DIR").map(PathBuf::from);
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .context("the async runtime cannot start")?
-            .block_on(serve(config, source, models_dir))?;
-        Ok(())
+            .context("the async runtime cannot start")?;
+        let served = runtime.block_on(serve(config, source, models_dir));
+        // Everything is drained; a download that still runs on a thread of its own is not waited for.
+        runtime.shutdown_background();
+        Ok(served?)
     }
 }
 

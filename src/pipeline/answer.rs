@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use super::decide::Decision;
 use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
 use crate::conversation::Turn;
-use crate::dispatch::{self, Desk, Dispatched, Halt, Order, Tries};
+use crate::dispatch::{self, Desk, Dispatched, Halt, OpenCall, Order, Tries};
 use crate::ids::ModelId;
 use crate::ledger::RequestRecord;
 use crate::providers::ReplyBody;
-use crate::relay::{self, Closing, KEEPALIVE, StreamJob};
+use crate::relay::{self, BYTES_PER_TOKEN, Closing, KEEPALIVE, StreamJob};
 use crate::state::AppState;
+use crate::strategy::estimate;
 use crate::telemetry;
-use crate::wire::StreamRelay;
+use crate::wire::{Observed, StreamRelay};
 
 /// Answers through `tell`; a receiver that is gone cancels everything.
 pub(super) async fn run(
@@ -41,13 +42,34 @@ pub(super) async fn run(
             record_failure(&app, &decision, &tries, &error).await;
             let _ = tell.send(Err(error));
         }
-        None => {
-            let mut record = draft(&decision, None, &tries);
-            record.error = Some("client_gone".to_owned());
-            record.status = 499;
-            app.runtime.ledger.record(record).await;
-        }
+        None => client_gone(&app, &decision, &mut tries).await,
     }
+}
+
+/// Closes the account of a request whose client left before an answer began.
+async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
+    let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
+        let mut record = draft(decision, None, tries);
+        record.error = Some("client_gone".to_owned());
+        record.status = 499;
+        app.runtime.ledger.record(record).await;
+        return;
+    };
+    let mut observed = Observed::default();
+    if !decision.request.stream {
+        // Nobody saw how far a whole answer had come: charged like a usual one.
+        let usual = estimate::expected_output(decision.verdict.tier).min(candidate.output_cap);
+        observed.output_bytes = u64::from(usual) * BYTES_PER_TOKEN;
+    }
+    let record = draft(decision, Some(&candidate), tries);
+    let closing = Closing::new(
+        app.runtime.clone(),
+        (candidate, reservation, pass),
+        record,
+        tries.attempts.clone(),
+        (decision.context.received, decision.prompt.likely),
+    );
+    closing.close(&observed, Some("client_gone")).await;
 }
 
 async fn answer(
@@ -210,7 +232,8 @@ async fn record_failure(app: &AppState, decision: &Decision, tries: &Tries, erro
     app.runtime.ledger.record(record).await;
 }
 
-/// A stream that keeps the client waiting until the answer has begun, and then goes on as it.
+/// A stream that keeps the client waiting until the answer has begun, and then goes on as it. It
+/// begins with a keepalive: the client has waited for [`KEEPALIVE`] already.
 pub(super) fn late_stream(
     told: oneshot::Receiver<Result<Reply, ChatError>>,
     relay: StreamRelay,
@@ -220,8 +243,11 @@ pub(super) fn late_stream(
         Streaming(BoxStream<'static, Bytes>),
         Over,
     }
+    let mut first = Vec::new();
+    relay.keepalive(&mut first);
+    let first = futures_util::stream::once(std::future::ready(Bytes::from(first)));
     let state = (Wait::Silent(told), relay);
-    futures_util::stream::unfold(state, |(wait, mut relay)| async move {
+    let rest = futures_util::stream::unfold(state, |(wait, mut relay)| async move {
         let mut out = Vec::new();
         let next = match wait {
             Wait::Silent(mut told) => match tokio::time::timeout(KEEPALIVE, &mut told).await {
@@ -246,6 +272,26 @@ pub(super) fn late_stream(
             Wait::Over => return None,
         };
         Some((Bytes::from(out), (next, relay)))
-    })
-    .boxed()
+    });
+    first.chain(rest).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Dialect;
+    use crate::wire;
+
+    #[tokio::test]
+    async fn a_client_that_waits_gets_a_data_event_with_the_head_of_the_answer() {
+        let body =
+            Bytes::from_static(br#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#);
+        let request = wire::decode_request(Dialect::OpenAi, body).unwrap();
+        let relay = StreamRelay::new(Dialect::OpenAi, &request, "req_1", "a/b");
+        let (_tell, told) = oneshot::channel();
+        let mut stream = late_stream(told, relay);
+        // Nothing else is ready for another 15 s.
+        let first = stream.next().await.unwrap();
+        assert!(first.starts_with(b"data: {"), "{first:?}");
+    }
 }

@@ -211,6 +211,7 @@ impl Decision {
             prompt: self.prompt,
             client_cap: self.request.max_output_tokens,
             default_output_tokens: snapshot.config.budget.default_output_tokens,
+            answers: self.request.sampling.answers.unwrap_or(1),
             headroom: &self.headroom,
             when_exhausted: snapshot.config.budget.when_exhausted,
             routing: &snapshot.config.routing,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::ChatError;
-use super::decide::Decision;
+use super::decide::{Choice, Decision};
 use crate::dispatch::{Halt, Tries};
 use crate::ledger::BudgetError;
-use crate::providers::ProviderErrorKind;
+use crate::providers::{ProviderError, ProviderErrorKind};
 use crate::strategy::{Empty, Reason};
 
 /// What a client is told to wait when nothing better is known.
@@ -21,11 +21,7 @@ pub(super) fn internal() -> ChatError {
 
 pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
     match halt {
-        Halt::Refused(error) => ChatError::Upstream {
-            status: error.status.unwrap_or(400),
-            body: error.body.unwrap_or_default(),
-            message: error.message,
-        },
+        Halt::Refused(error) => upstream(error),
         Halt::Deadline => ChatError::UpstreamTimeout {
             message:
                 "The request's time is up (server.request_timeout_s); ask for less or raise it."
@@ -37,14 +33,20 @@ pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
     }
 }
 
+/// The client's own mistake, in the provider's words.
+fn upstream(error: ProviderError) -> ChatError {
+    ChatError::Upstream {
+        status: error.status.unwrap_or(400),
+        body: error.body.unwrap_or_default(),
+        message: error.message,
+        kind: error.kind,
+    }
+}
+
 /// No plan has a candidate left.
 pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
     if let Some((_, error)) = &tries.overflow {
-        return ChatError::Upstream {
-            status: error.status.unwrap_or(400),
-            body: error.body.clone().unwrap_or_default(),
-            message: error.message.clone(),
-        };
+        return upstream(error.clone());
     }
     if let Some(error) = local_was_busy(decision, tries) {
         return error;
@@ -69,7 +71,7 @@ pub(super) fn nothing_left(decision: &Decision, tries: &Tries) -> ChatError {
             ),
         },
         Some(refused) => ChatError::BudgetExceeded {
-            message: format!("{refused} No free model can serve this request."),
+            message: format!("{refused}. No free model can serve this request."),
             resets_at: refused.resets_at(),
         },
         None => from_plan(decision, decision.plan.why_empty()),
@@ -155,8 +157,21 @@ fn from_plan(decision: &Decision, empty: Empty) -> ChatError {
         Empty::Down { retry_after, .. } => {
             ChatError::NoBackend { message, retry_after: retry_after.unwrap_or(DEFAULT_RETRY) }
         }
+        Empty::NothingConfigured if named_nothing(decision) => ChatError::NoBackend {
+            message: format!(
+                "`{}` stands for no model that is here: start Ollama, run `edge-router models pull smollm2-135m`, or ask for another of GET /v1/models.",
+                decision.request.model
+            ),
+            retry_after: Duration::from_secs(30),
+        },
         Empty::NothingConfigured | Empty::PriceUnknown | Empty::TooWeak { .. } => {
             ChatError::NoBackend { message, retry_after: Duration::from_secs(30) }
         }
     }
+}
+
+/// The client named an alias without targets, and other models are there.
+fn named_nothing(decision: &Decision) -> bool {
+    let there = !decision.context.snapshot.catalog.models().is_empty();
+    there && matches!(decision.choice, Choice::Named { .. })
 }

@@ -219,6 +219,9 @@ impl HttpProvider {
                 Peek::Good => break,
                 Peek::Error(error) => return Err(classify::stream_error(&self.id, &error)),
                 Peek::NotAStream => return Err(self.protocol("did not answer with a stream")),
+                Peek::More if seen.len() > LARGEST_ERROR && self.looks_whole(&seen) => {
+                    return Err(self.protocol("did not answer with a stream"));
+                }
                 Peek::More if seen.len() > LARGEST_ERROR => break,
                 Peek::More => {}
             }
@@ -232,10 +235,25 @@ impl HttpProvider {
                 None if seen.iter().all(u8::is_ascii_whitespace) => {
                     return Err(self.protocol("answered with nothing"));
                 }
-                None => break,
+                None => return self.only_frame(seen).map(|()| chunks_of(held, rest)),
             }
         }
-        Ok(stream::iter(held.into_iter().map(Ok)).chain(rest).boxed())
+        Ok(chunks_of(held, rest))
+    }
+
+    /// A whole JSON answer that is too long to be looked at, where events were asked for.
+    fn looks_whole(&self, seen: &[u8]) -> bool {
+        self.dialect != Dialect::Ollama && seen.trim_ascii_start().first() == Some(&b'{')
+    }
+
+    /// The stream has ended within its first frame, whose last line may lack its end.
+    fn only_frame(&self, mut seen: BytesMut) -> Result<(), ProviderError> {
+        seen.extend_from_slice(b"\n\n");
+        match peek(self.dialect, &seen) {
+            Peek::Good => Ok(()),
+            Peek::Error(error) => Err(classify::stream_error(&self.id, &error)),
+            Peek::NotAStream | Peek::More => Err(self.protocol("did not answer with a stream")),
+        }
     }
 
     /// The whole answer, known to be a JSON object without an error in it.
@@ -280,6 +298,10 @@ impl Provider for HttpProvider {
     fn call(&self, call: ProviderCall) -> BoxFuture<'_, Result<ProviderReply, ProviderError>> {
         self.run(call).boxed()
     }
+}
+
+fn chunks_of(held: Vec<Bytes>, rest: Chunks) -> Chunks {
+    stream::iter(held.into_iter().map(Ok)).chain(rest).boxed()
 }
 
 fn failure(kind: ProviderErrorKind, message: String) -> ProviderError {

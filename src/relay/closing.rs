@@ -18,7 +18,7 @@ use crate::telemetry;
 use crate::wire::Observed;
 
 /// Bytes of text to a token, where a provider reports no usage.
-const BYTES_PER_TOKEN: u64 = 4;
+pub const BYTES_PER_TOKEN: u64 = 4;
 
 /// What is needed to settle and record a request once its answer has ended.
 pub struct Closing {

@@ -14,6 +14,7 @@ use super::auth::AuthError;
 use super::routes::under_v1;
 use crate::ids::RequestId;
 use crate::pipeline::{Attempt, ChatError};
+use crate::providers::ProviderErrorKind;
 use crate::store::StoreError;
 use crate::wire::WireError;
 
@@ -171,8 +172,11 @@ impl From<ChatError> for Failure {
             ChatError::AllBackendsFailed { attempts, .. }
             | ChatError::UpstreamTimeout { attempts, .. } => failure.with_attempts(&attempts),
             ChatError::NoBackend { retry_after, .. } => failure.retry_after(retry_after),
-            ChatError::Upstream { body, message, .. } => {
+            ChatError::Upstream { body, message, kind, .. } => {
                 failure.0.message = message;
+                if kind == ProviderErrorKind::ContextOverflow {
+                    failure.0.code = "context_length_exceeded";
+                }
                 failure.0.upstream = Some(body);
                 failure
             }
@@ -244,7 +248,7 @@ fn log(failure: &Facts, id: &RequestId) {
 }
 
 fn body(failure: Facts, protocol: Protocol, id: &RequestId) -> Bytes {
-    if let Some(upstream) = failure.upstream.as_ref().filter(|body| is_error_object(body)) {
+    if let Some(upstream) = failure.upstream.as_ref().filter(|body| is_error_of(protocol, body)) {
         return upstream.clone();
     }
     let value = match protocol {
@@ -269,10 +273,13 @@ fn body(failure: Facts, protocol: Protocol, id: &RequestId) -> Bytes {
     Bytes::from(value.to_string())
 }
 
-/// `{"error":{"message":..}}`, which clients of either protocol read.
-fn is_error_object(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body)
-        .is_ok_and(|value| value.pointer("/error/message").is_some_and(Value::is_string))
+/// `{"error":{"message":..}}`, with `"type":"error"` beside it in Anthropic's protocol only: a
+/// provider's own body that the client can read. Others are told in our form, with their words.
+fn is_error_of(protocol: Protocol, body: &[u8]) -> bool {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
+    let anthropic = value.get("type").is_some_and(|kind| kind == "error");
+    anthropic == (protocol == Protocol::Anthropic)
+        && value.pointer("/error/message").is_some_and(Value::is_string)
 }
 
 /// The `type` of an OpenAI error object.

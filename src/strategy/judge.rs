@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::estimate::{ceiling_cost, expected_output, likely_cost, lower_cap};
+use super::estimate::{LEAST_CAP, ceiling_cost, expected_output, likely_cost, lower_cap};
 use super::plan::{Facts, Question, Refusal, Wanted};
 use super::reason::{Limit, Reason, Shortfall};
 use crate::catalog::{Capabilities, Capability, Model, Target, Tier};
@@ -115,9 +115,10 @@ pub(super) fn judge(question: &Question<'_>, model: &Arc<Model>) -> Verdict {
         question.now,
         question.prompt,
         offer.facts.cached_tokens,
-        expected_output(question.tier).min(offer.output_cap),
+        all_answers(question, expected_output(question.tier).min(offer.output_cap)),
     );
-    offer.ceiling = ceiling_cost(model, question.now, question.prompt, offer.output_cap);
+    let most = all_answers(question, offer.output_cap);
+    offer.ceiling = ceiling_cost(model, question.now, question.prompt, most);
     if let Some(reason) = never(question, model, &offer.facts, wanted_cap) {
         return Verdict::Refused(offer.refused(reason));
     }
@@ -203,25 +204,32 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
     let tightest = limits.into_iter().filter_map(|(which, left)| Some((left?, which)));
     let Some((available, which)) = tightest.min_by_key(|(left, _)| *left) else { return Ok(()) };
     let (model, prompt) = (Arc::clone(&offer.model), question.prompt);
-    if let Some((cap, ceiling)) =
-        lower_cap(&model, question.now, prompt, offer.output_cap, available)
-    {
+    let most = all_answers(question, offer.output_cap);
+    let least = all_answers(question, offer.output_cap.min(LEAST_CAP));
+    let lowered = lower_cap(&model, question.now, prompt, most, available);
+    if let Some((total, ceiling)) = lowered.filter(|(total, _)| *total >= least) {
+        let cap = total / question.answers.max(1);
         offer.lowered = cap < offer.output_cap;
         offer.output_cap = cap;
         offer.ceiling = ceiling;
-        let output = expected_output(question.tier).min(cap);
+        let output = all_answers(question, expected_output(question.tier).min(cap));
         let cached = offer.facts.cached_tokens;
         offer.estimated = likely_cost(&model, question.now, prompt, cached, output);
         return Ok(());
     }
-    let cap = offer.output_cap.min(super::estimate::LEAST_CAP);
+    let cap = offer.output_cap.min(LEAST_CAP);
     let (limit, spent, resets_at) = match which {
         Limit::Daily => window(&headroom.daily),
         Limit::Monthly => window(&headroom.monthly),
         Limit::PerRequest => (available, NanoUsd::ZERO, None),
     };
-    let needed = ceiling_cost(&model, question.now, prompt, cap);
+    let needed = ceiling_cost(&model, question.now, prompt, least);
     Err(Reason::Budget(Shortfall { which, limit, spent, needed, cap, resets_at }))
+}
+
+/// The tokens of all answers together, each of so many.
+fn all_answers(question: &Question<'_>, tokens: u32) -> u32 {
+    tokens.saturating_mul(question.answers.max(1))
 }
 
 fn window(window: &Window) -> (NanoUsd, NanoUsd, Option<jiff::Timestamp>) {

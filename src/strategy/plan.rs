@@ -77,6 +77,8 @@ pub struct Question<'a> {
     /// The client's own cap on the answer.
     pub client_cap: Option<u32>,
     pub default_output_tokens: u32,
+    /// How many answers the client asks for; each may be as long as the cap.
+    pub answers: u32,
     pub headroom: &'a Headroom,
     pub when_exhausted: WhenExhausted,
     pub routing: &'a RoutingSettings,

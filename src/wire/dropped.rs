@@ -19,10 +19,12 @@ pub(super) fn unplaced(request: &ChatRequest) -> Vec<String> {
         Dialect::Ollama => return Vec::new(),
     };
     let Ok(body) = RawObject::parse(&request.origin.body) else { return Vec::new() };
-    let empty = ["null", "false", "1", "{}", "[]", "\"\""];
+    let empty = ["null", "false", "{}", "[]", "\"\""];
+    let says_nothing =
+        |key: &str, value: &str| empty.contains(&value) || (key == "n" && value == "1");
     body.keys()
         .filter(|key| !carried.contains(&key.as_str()))
-        .filter(|key| body.get(key).is_some_and(|value| !empty.contains(&value)))
+        .filter(|key| body.get(key).is_some_and(|value| !says_nothing(key, value)))
         .collect()
 }
 

@@ -117,6 +117,27 @@ impl StreamRelay {
         }
     }
 
+    /// The upstream has sent its end marker: nothing more is to come.
+    pub fn is_over(&self) -> bool {
+        match &self.lane {
+            Lane::Pass(tap) => tap.is_over(),
+            Lane::Convert(convert) => match &convert.source {
+                Source::OpenAi(decoder) => decoder.is_over(),
+                Source::Anthropic(decoder) => decoder.is_over(),
+                Source::Ollama(decoder) => decoder.is_over(),
+                Source::Events => false,
+            },
+        }
+    }
+
+    /// The answer has all its parts and a reason for its end, whatever becomes of the connection.
+    pub fn is_complete(&self) -> bool {
+        match &self.lane {
+            Lane::Pass(tap) => tap.is_complete(),
+            Lane::Convert(convert) => convert.observed.stop.is_some(),
+        }
+    }
+
     /// Usage for the client's usage chunk where the provider reported none. [`Self::observed`]
     /// stays without it.
     pub fn set_usage(&mut self, usage: Usage) {

@@ -36,6 +36,31 @@ async fn leaving_a_stream_cancels_the_upstream_and_settles_what_was_used() {
     assert!(spent > 0.0 && spent < 0.01, "{spent}");
 }
 
+#[rstest::rstest]
+#[tokio::test]
+async fn leaving_before_the_answer_is_settled_once_by_an_estimate(
+    #[values(false, true)] stream: bool,
+) {
+    let upstream = Upstream::start().await;
+    upstream.script("solid", Script::Stall(Duration::from_secs(60)));
+    let router = TestRouter::start(&one_provider(&upstream)).await;
+    let body =
+        json!({"stream": stream, "messages": [{"role": "user", "content": "write an essay"}]});
+    let asking = tokio::spawn(router.post("/v1/chat/completions", &body).send());
+    eventually(async || !upstream.received().is_empty()).await;
+    let reserved = router.budget().await["daily"]["reserved_usd"].as_f64().unwrap();
+    asking.abort();
+    eventually(async || router.budget().await["daily"]["reserved_usd"] == json!(0)).await;
+    let rows = router.state.runtime.ledger.requests(jiff::Timestamp::UNIX_EPOCH, 10).await.unwrap();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0].error.as_deref(), Some("client_gone"));
+    assert_eq!(rows[0].model.as_ref().unwrap().as_str(), "up/solid");
+    assert!(rows[0].estimated);
+    let spent = router.budget().await["daily"]["spent_usd"].as_f64().unwrap();
+    assert!(spent > 0.0 && spent < reserved / 2.0, "{spent} of {reserved}");
+    assert!((rows[0].cost.to_usd_f64() - spent).abs() < 1e-12);
+}
+
 #[tokio::test]
 async fn shutting_down_lets_a_stream_finish() {
     let upstream = Upstream::start().await;

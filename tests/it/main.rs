@@ -21,6 +21,7 @@ mod embedded;
 mod fallback;
 mod fidelity;
 mod guard;
+mod odd_providers;
 mod openai;
 mod reload;
 mod routing;

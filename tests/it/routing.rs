@@ -106,3 +106,15 @@ async fn when_money_is_gone_a_free_model_serves_and_says_so() {
     assert!(reason.contains("budget") || reason.contains("free"), "{reason}");
     assert!(paid.received().is_empty());
 }
+
+#[tokio::test]
+async fn asking_for_free_models_where_none_is_says_so_and_not_that_nothing_is_configured() {
+    let upstream = Upstream::start().await;
+    let router = TestRouter::start(&crate::openai::one_provider(&upstream)).await;
+    let body = json!({"model": "local", "messages": [{"role": "user", "content": "hi"}]});
+    let response = router.chat(&body).await;
+    assert_eq!(response.status(), 503);
+    let body: Value = response.json().await.unwrap();
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("`local` stands for no model"), "{message}");
+}

@@ -4,4 +4,4 @@ mod router;
 mod upstream;
 
 pub use router::{TestRouter, nothing, sse_events};
-pub use upstream::{Script, Upstream};
+pub use upstream::{Script, Tail, Upstream, frames};

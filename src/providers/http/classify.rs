@@ -155,8 +155,9 @@ impl Said {
 
     fn of(error: &Value) -> Self {
         let text = |name: &str| error.get(name).and_then(Value::as_str);
-        let message = error.as_str().or_else(|| text("message")).or_else(|| text("detail"));
-        let message = message.unwrap_or_default();
+        let said = ["message", "detail"].into_iter().find_map(|name| error.get(name).map(words));
+        let message = error.as_str().map(str::to_owned).or(said).unwrap_or_default();
+        let message = message.as_str();
         let nested = [
             error.pointer("/details/error_code"),
             error.pointer("/metadata/limit_source"),
@@ -195,6 +196,8 @@ impl Said {
             404
         } else if is("billing") || is("quota") {
             402
+        } else if is("overloaded") {
+            503
         } else if is("invalid_request") || is("invalid_argument") {
             400
         } else {
@@ -253,6 +256,25 @@ fn is_billing(status: u16, said: &Said, has_delay: bool) -> bool {
             }
         }
         _ => false,
+    }
+}
+
+/// The words of a message that may be a list of what is wrong with which field (FastAPI's 422, also
+/// Mistral's). What was sent stands beside them and is left out.
+fn words(said: &Value) -> String {
+    match said {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(words).collect::<Vec<_>>().join("; "),
+        Value::Object(fields) => {
+            let text = ["msg", "message", "detail"].into_iter().find_map(|name| fields.get(name));
+            let place: Vec<String> =
+                fields.get("loc").and_then(Value::as_array).map_or_else(Vec::new, |path| {
+                    path.iter().map(|step| step.to_string().replace('"', "")).collect()
+                });
+            let text = text.map(words).unwrap_or_default();
+            if place.is_empty() { text } else { format!("{}: {text}", place.join(".")) }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
     }
 }
 

@@ -104,6 +104,9 @@ fn complete_json(bytes: &[u8]) -> Peek {
 }
 
 fn event(data: &[u8]) -> Peek {
+    if data == b"[DONE]" {
+        return Peek::NotAStream;
+    }
     // Most first events are no errors: do not parse those.
     if !data.windows(7).any(|part| part == b"\"error\"") {
         return Peek::Good;

@@ -91,6 +91,7 @@ async fn the_providers_own_error_passes_unchanged() {
         status: 422,
         body: Bytes::from_static(own.as_bytes()),
         message: text(),
+        kind: ProviderErrorKind::Request,
     };
     let (response, body) = rendered(error.into(), Protocol::OpenAi).await;
     assert_eq!(response.status(), 422);
@@ -100,10 +101,32 @@ async fn the_providers_own_error_passes_unchanged() {
 #[tokio::test]
 async fn a_providers_error_page_is_put_into_our_form() {
     let body = Bytes::from_static(b"<html>no</html>");
-    let error = ChatError::Upstream { status: 400, body, message: "the provider said no".into() };
+    let error = ChatError::Upstream {
+        status: 400,
+        body,
+        message: "the provider said no".into(),
+        kind: ProviderErrorKind::Request,
+    };
     let (response, body) = rendered(error.into(), Protocol::OpenAi).await;
     assert_eq!(response.status(), 400);
     assert_eq!(body["error"]["message"], "the provider said no");
+}
+
+#[tokio::test]
+async fn another_protocols_error_is_told_in_the_clients_form_and_a_full_window_has_its_code() {
+    let own = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#;
+    let error = || ChatError::Upstream {
+        status: 400,
+        body: Bytes::from_static(own.as_bytes()),
+        message: "prompt is too long: 9 tokens > 8 maximum".into(),
+        kind: ProviderErrorKind::ContextOverflow,
+    };
+    let (_, body) = rendered(error().into(), Protocol::OpenAi).await;
+    assert_eq!(body["error"]["code"], "context_length_exceeded");
+    assert_eq!(body["error"]["message"], "prompt is too long: 9 tokens > 8 maximum");
+    assert!(body["error"].as_object().unwrap().contains_key("param"));
+    let (_, body) = rendered(error().into(), Protocol::Anthropic).await;
+    assert_eq!(body.to_string(), own);
 }
 
 #[rstest]

@@ -48,6 +48,7 @@ struct Ask {
     required: Capabilities,
     prompt: PromptTokens,
     client_cap: Option<u32>,
+    answers: u32,
     headroom: Headroom,
     when_exhausted: WhenExhausted,
     routing: RoutingSettings,
@@ -71,6 +72,7 @@ impl Ask {
             required: Capabilities::NONE,
             prompt: PromptTokens { likely: 1_000, ceiling: 1_500 },
             client_cap: None,
+            answers: 1,
             headroom: Headroom { daily: open.clone(), monthly: open, per_request: None },
             when_exhausted: WhenExhausted::Local,
             routing: RoutingSettings {
@@ -131,6 +133,7 @@ impl Ask {
             prompt: self.prompt,
             client_cap: self.client_cap,
             default_output_tokens: 8_192,
+            answers: self.answers,
             headroom: &self.headroom,
             when_exhausted: self.when_exhausted,
             routing: &self.routing,
@@ -296,6 +299,26 @@ fn the_cap_is_lowered_to_what_is_left_and_never_above_the_clients_own() {
     let mut small = Ask::new(four()).daily(100_000_000, 81_000_000, 0);
     small.client_cap = Some(500);
     assert_eq!(small.plan().candidates[0].output_cap, 500);
+}
+
+#[test]
+fn several_answers_are_reserved_each_with_its_own_cap() {
+    let mut ask = Ask::new(four());
+    ask.client_cap = Some(500);
+    let one = ask.plan().candidates[0].ceiling;
+    ask.answers = 3;
+    let three = ask.plan().candidates[0].ceiling;
+    // 1,500 tokens of the prompt are paid once: only the answers count three times.
+    assert_eq!(three - one, NanoUsd(2 * 500 * 8_000));
+
+    // $0.019 is left: 2,000 tokens for one answer, which is not 1,024 for each of three.
+    let mut ask = Ask::new(four()).daily(100_000_000, 81_000_000, 0);
+    ask.answers = 3;
+    assert!(ask.plan().candidates.iter().all(|one| one.ceiling.is_zero()));
+    ask.headroom.daily.spent = NanoUsd(70_000_000);
+    let plan = ask.plan();
+    assert!(plan.candidates[0].output_cap >= 1_024);
+    assert!(plan.candidates[0].ceiling <= NanoUsd(30_000_000));
 }
 
 #[test]

@@ -111,6 +111,10 @@ enum DeltaIn {
 }
 
 impl Decoder {
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.done
+    }
+
     pub(crate) fn bytes(&mut self, chunk: &[u8], emit: &mut Emit<'_>) -> Result<(), StreamFault> {
         self.frames.push(chunk);
         while let Some(frame) = self.frames.next()? {

@@ -67,6 +67,10 @@ impl FunctionIn {
 }
 
 impl Decoder {
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.done
+    }
+
     pub(crate) fn bytes(&mut self, chunk: &[u8], emit: &mut Emit<'_>) -> Result<(), StreamFault> {
         self.lines.push(chunk);
         while let Some(line) = self.lines.next()? {

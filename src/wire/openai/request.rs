@@ -39,6 +39,8 @@ struct Body {
     top_k: Option<u32>,
     presence_penalty: Option<f64>,
     frequency_penalty: Option<f64>,
+    #[serde(default, deserialize_with = "cap")]
+    n: Option<u32>,
     #[serde(default, deserialize_with = "seed")]
     seed: Option<u64>,
     #[serde(default, deserialize_with = "strings")]
@@ -154,6 +156,7 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
             frequency_penalty: read.frequency_penalty,
             seed: read.seed,
             stop: read.stop,
+            answers: read.n,
         },
         output_format: read.response_format.and_then(format),
         reasoning_effort: read.reasoning_effort.or(read.reasoning.and_then(|r| r.effort)),

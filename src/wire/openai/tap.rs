@@ -92,13 +92,20 @@ impl Tap {
         if let Some(frame) = self.frames.rest()? {
             self.state.frame(&frame, &mut self.tail)?;
         }
-        let state = &self.state;
-        let finished = !state.choices.is_empty() && state.choices.iter().all(|seen| seen.finished);
-        if finished || state.done && !state.choices.is_empty() {
+        if self.is_complete() {
             return Ok(());
         }
-        let what = if state.done { "without an answer" } else { "before its answer did" };
+        let what = if self.state.done { "without an answer" } else { "before its answer did" };
         Err(StreamFault::Broken(format!("the upstream's stream ended {what}")))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.done
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        let choices = &self.state.choices;
+        !choices.is_empty() && (self.state.done || choices.iter().all(|seen| seen.finished))
     }
 
     pub(crate) fn finish(&mut self, proxy: &Value, out: &mut Vec<u8>) {
@@ -298,7 +305,7 @@ pub(crate) fn observe_whole(body: &[u8]) -> Result<Observed, WireError> {
             return Err(WireError::answer("the upstream's answer is not JSON"));
         }
     };
-    let Some(choices) = chunk.choices.as_deref() else {
+    let Some(choices) = chunk.choices.as_deref().filter(|choices| !choices.is_empty()) else {
         return Err(WireError::answer("the upstream's answer has no choices"));
     };
     let mut observed = Observed::default();

@@ -26,8 +26,35 @@ pub enum Script {
     Stall(Duration),
     /// Sends the head of a stream and `chunks` chunks, then drops the connection.
     Cut { chunks: usize },
+    /// Sends these bytes as a stream, then ends as told.
+    Stream(String, Tail),
+    /// Status 200 with this JSON text as a whole answer.
+    Whole(String),
     /// Sends chunks with a pause before each, without end, until the client leaves.
     Endless { pause: Duration },
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Tail {
+    Close,
+    /// Without HTTP's own end.
+    Break,
+    /// Never.
+    Hang,
+}
+
+/// The frames of a short chat stream: text, finish reason, usage.
+pub fn frames() -> String {
+    let mut all = String::from_utf8(chunk("Hello").to_vec()).unwrap();
+    for (choices, usage) in [
+        (json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), Value::Null),
+        (json!([]), json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120})),
+    ] {
+        let last = json!({"id": "chatcmpl-up", "object": "chat.completion.chunk", "created": 1, "model": "upstream-name", "choices": choices, "usage": usage});
+        all.push_str(&format!("data: {last}\n\n"));
+    }
+    all
 }
 
 impl Script {
@@ -160,6 +187,22 @@ async fn serve(
                 Err(std::io::Error::other("cut"))
             });
             sse(Body::from_stream(futures_util::stream::iter(frames).chain(broken)))
+        }
+        Script::Whole(text) => ([("content-type", "application/json")], text).into_response(),
+        Script::Stream(text, tail) => {
+            let sent = futures_util::stream::once(async { Ok(Bytes::from(text)) });
+            let end = futures_util::stream::once(async move {
+                match tail {
+                    Tail::Close => Ok(Bytes::new()),
+                    Tail::Break => {
+                        // The server drops what it has not flushed when the body fails.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        Err(std::io::Error::other("cut"))
+                    }
+                    Tail::Hang => std::future::pending().await,
+                }
+            });
+            sse(Body::from_stream(sent.chain(end)))
         }
         Script::Endless { pause } => endless(stage, pause),
     }

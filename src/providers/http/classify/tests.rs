@@ -141,3 +141,17 @@ fn an_error_in_the_place_of_an_answer_is_understood_without_a_status(
 ) {
     assert_eq!(stream_error(&"cloud".into(), &serde_json::from_str(error).unwrap()).kind, kind);
 }
+
+#[rstest]
+#[case::fastapi(r#"{"detail":[{"type":"missing","loc":["body","messages",0],"msg":"Field required","input":{"a":"secret prompt"}}]}"#, "body.messages.0: Field required")]
+#[case::mistral(
+    r#"{"object":"error","message":{"detail":[{"loc":["body","top_p"],"msg":"too large"}]}}"#,
+    "body.top_p: too large"
+)]
+#[case::vllm(r#"{"object":"error","message":"bad","code":400}"#, "bad")]
+#[case::plain(r#"{"detail":"not possible"}"#, "not possible")]
+fn a_field_error_keeps_its_words_without_what_was_sent(#[case] body: &str, #[case] words: &str) {
+    let error = refused(422, &[], body);
+    assert_eq!(error.kind, Kind::Request);
+    assert_eq!(error.message, format!("cloud answered with status 422: {words}"));
+}
