@@ -382,7 +382,7 @@ mod tests {
         assert!(row(&peak, "google/gemini-4-argon").contains("from 2026-12-01: 4.00 / 20.00"));
         let later = listing("", "2026-12-02T12:00:00Z").lines(Shown::Usable);
         assert!(row(&later, "deepseek/deepseek-flash").contains("0.15  0.60"), "{later:#?}");
-        assert!(row(&later, "google/gemini-4-argon").contains("4.00   20.00"), "{later:#?}");
+        assert!(row(&later, "google/gemini-4-argon").contains("4.00  20.00"), "{later:#?}");
         assert!(!row(&later, "google/gemini-4-argon").contains("from "));
     }
 
