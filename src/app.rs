@@ -5,7 +5,7 @@ mod background;
 mod build;
 
 pub use crate::state::{AppState, ProviderEntry, Runtime, Snapshot};
-pub use background::{first_discovery, watch_config};
+pub use background::{first_discovery, look_for_embedded, watch_config};
 pub use build::{Start, StartError, build, reload};
 
 use std::time::Duration;

@@ -19,9 +19,25 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+const EXAMPLES: &str = "\
+Examples:
+  edge-router serve                      start; no configuration and no key needed
+  edge-router init                       write a commented edge-router.toml
+  edge-router doctor                     see what works and what to do about the rest
+  edge-router classify \"fix the typo\"   judge how hard a prompt is
+  edge-router requests --since 1d        see who answered, why, and what it cost
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+
 /// Local LLM router for coding assistants.
 #[derive(Debug, Parser)]
-#[command(name = "edge-router", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "edge-router",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = EXAMPLES
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -92,7 +108,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Schema(args) => args.run(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match output::failure() {
+            None => ExitCode::SUCCESS,
+            Some(why) => {
+                output::error(&format!("error: standard output cannot be written: {why}"));
+                ExitCode::from(1)
+            }
+        },
         Err(CliError::Usage(message)) => {
             output::error(&message);
             ExitCode::from(2)

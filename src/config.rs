@@ -7,13 +7,16 @@ mod load;
 mod problem;
 mod raw;
 mod read;
+mod reference;
 pub mod reload;
+mod shape;
 mod validate;
 mod values;
 
 pub use environment::Environment;
 pub use load::{ConfigSource, FILE_NAME, Overrides, built_in_keys, load, load_text};
 pub use problem::{ConfigErrors, Origin, Problem};
+pub use reference::reference;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -119,13 +122,19 @@ pub struct NetworkSettings {
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(raw::RawConfig).to_value();
-    schema["title"] = "edge-router.toml".into();
+    let mut schema = long_names();
     let definitions = schema["$defs"].as_object_mut().into_iter().flatten();
     for properties in definitions.filter_map(|(_, one)| one.get_mut("properties")?.as_object_mut())
     {
         add_short_names(properties);
     }
+    schema
+}
+
+/// The schema without the short names.
+fn long_names() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(raw::RawConfig).to_value();
+    schema["title"] = "edge-router.toml".into();
     schema
 }
 

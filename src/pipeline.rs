@@ -7,7 +7,7 @@ mod explain;
 mod failure;
 
 pub use crate::dispatch::Attempt;
-pub use explain::{Explanation, explain};
+pub use explain::{ExplainedCandidate, Explanation, explain};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

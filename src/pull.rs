@@ -71,7 +71,7 @@ pub enum PullError {
     Hash { what: String, expected: String, actual: String },
     #[error(transparent)]
     Convert(#[from] InferenceError),
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 

@@ -7,6 +7,7 @@ use crate::config::reload::{self, Watch};
 use crate::config::{Config, ConfigErrors, ConfigSource, Environment};
 use crate::ids::ProviderId;
 use crate::providers::ProviderKind;
+use crate::providers::embedded::Readiness;
 use crate::providers::http::HttpClient;
 use crate::providers::ollama;
 use crate::state::AppState;
@@ -20,6 +21,7 @@ pub(super) fn start(state: &AppState) {
     let state = state.clone();
     runtime.tasks.spawn(async move {
         loop {
+            look_for_embedded(&state);
             tokio::select! {
                 () = state.runtime.shutdown.cancelled() => return,
                 () = discover(&state) => {}
@@ -108,8 +110,52 @@ fn take_over(state: &AppState, read: Result<Config, ConfigErrors>) {
 }
 
 fn tell_of_restart(old: &Config, new: &Config) {
-    let (old, new) = (&old.server, &new.server);
-    if (old.host, old.port, &old.data_dir) != (new.host, new.port, &new.data_dir) {
-        tracing::warn!("server.host, server.port and server.data_dir take effect after a restart");
+    let keys = restart_needed(old, new);
+    if !keys.is_empty() {
+        tracing::warn!("takes effect after a restart: {}", keys.join(", "));
+    }
+}
+
+/// The changed keys that a running router keeps as they were.
+fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (from, to) = (&old.server, &new.server);
+    let (judge, next) = (&old.classifier, &new.classifier);
+    let changed = [
+        ("server.host", from.host != to.host),
+        ("server.port", from.port != to.port),
+        ("server.data_dir", from.data_dir != to.data_dir),
+        ("routing.sticky_ttl_s", old.routing.sticky_ttl != new.routing.sticky_ttl),
+        ("classifier.deadline_ms", judge.deadline != next.deadline),
+        ("classifier.queue", judge.queue != next.queue),
+        ("classifier.threads", judge.threads != next.threads),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// Loads the embedded model's file if it came after the start: `models pull` may run beside the
+/// router. A file that could not be loaded is not tried again.
+pub fn look_for_embedded(state: &AppState) {
+    if let Some(engine) = &state.runtime.embedded
+        && engine.ready() == Readiness::Missing
+    {
+        engine.load();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    #[test]
+    fn a_reload_names_what_only_a_restart_changes() {
+        let read = |text: &str| load_text(text, &Environment::new("/w", [("HOME", "/h")])).unwrap();
+        let old = read("");
+        assert!(restart_needed(&old, &read("[budget]\ndaily_usd = 1\n")).is_empty());
+        let new = read("server.port = 1\nrouting.sticky_ttl_s = 1\nclassifier.queue = 1\n");
+        assert_eq!(
+            restart_needed(&old, &new),
+            ["server.port", "routing.sticky_ttl_s", "classifier.queue"]
+        );
     }
 }

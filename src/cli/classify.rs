@@ -107,7 +107,7 @@ fn judge(model: &TierModel, text: &str) -> anyhow::Result<Verdict> {
 /// Answers each line as it comes.
 fn judge_lines(model: &TierModel, mut input: impl BufRead) -> Result<(), CliError> {
     let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, 0_u64);
-    loop {
+    while !output::closed() {
         line.clear();
         if input.read_until(b'\n', &mut line).context("reading standard input")? == 0 {
             break;

@@ -11,6 +11,7 @@ use super::{Cli, CliError, output};
     after_help = "Example:\n  edge-router completions bash > ~/.local/share/bash-completion/completions/edge-router"
 )]
 pub struct Completions {
+    /// The shell to complete in
     shell: Shell,
 }
 

@@ -117,8 +117,12 @@ impl Doctor {
         findings.push(local::gpu());
         let reached = self.reach(&config, clock.as_ref()).await;
         findings.push(local::clock(clock.now(), reached.skew));
+        let up = |finding: &Finding| finding.verdict == Verdict::Ok;
+        let someone = self.offline || reached.findings.iter().any(up);
         findings.extend(reached.findings);
-        findings.extend(local::nothing_can_answer(&config));
+        if !someone {
+            findings.extend(local::nothing_can_answer(&config));
+        }
         findings
     }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Args;
 
 use self::answers::Answers;
-use super::{CliError, ConfigArg, output};
+use super::{CliError, output};
 use crate::config::{self, Environment, FILE_NAME};
 
 /// Write a commented edge-router.toml, asking what it needs to know
@@ -20,8 +20,9 @@ use crate::config::{self, Environment, FILE_NAME};
     after_help = "Examples:\n  edge-router init                 ask, then write ./edge-router.toml\n  edge-router init --yes           take the defaults and the keys that the environment holds"
 )]
 pub struct Init {
-    #[command(flatten)]
-    config: ConfigArg,
+    /// File to write
+    #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
+    config: PathBuf,
     /// Ask nothing: defaults, and whatever keys the environment holds
     #[arg(long)]
     yes: bool,
@@ -33,10 +34,18 @@ pub struct Init {
 impl Init {
     pub fn run(self) -> Result<(), CliError> {
         let environment = Environment::of_process();
-        let file = self.config.config.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
+        let file = self.config.clone();
+        if file.is_dir() {
+            let file = file.join(FILE_NAME);
+            return Err(CliError::Usage(format!(
+                "error: {} is a directory; --config {} writes a file in it",
+                self.config.display(),
+                file.display()
+            )));
+        }
         if file.exists() && !self.force {
             return Err(CliError::Usage(format!(
-                "{} exists already; --force replaces it, --config FILE writes another",
+                "error: {} exists already; --force replaces it, --config FILE writes another",
                 file.display()
             )));
         }
@@ -50,7 +59,7 @@ impl Init {
             }
         } else {
             return Err(CliError::Usage(
-                "there is no terminal to ask at; --yes takes the defaults".to_owned(),
+                "error: there is no terminal to ask at; --yes takes the defaults".to_owned(),
             ));
         };
         write(&file, &answers, &environment)?;
@@ -105,14 +114,19 @@ fn replace(file: &Path, text: &str, access: Access) -> std::io::Result<()> {
 }
 
 fn tell(file: &Path, answers: &Answers) {
-    output::line(&format!("wrote {}", file.display()));
+    let schema = file.with_file_name(answers::SCHEMA_FILE);
+    output::line(&format!("wrote {} and, for editors, {}", file.display(), schema.display()));
     let found = answers.enabled();
     if found.is_empty() {
         output::line("no provider key yet: local models and the embedded one will serve");
     } else {
         output::line(&format!("providers: {}", found.join(", ")));
     }
-    output::line("next: edge-router serve");
+    if file == Path::new(FILE_NAME) {
+        output::line("next: edge-router serve");
+    } else {
+        output::line(&format!("next: edge-router serve --config {}", file.display()));
+    }
 }
 
 #[cfg(test)]
@@ -120,8 +134,7 @@ mod tests {
     use super::*;
 
     fn run(dir: &Path, force: bool) -> Result<(), CliError> {
-        let config = ConfigArg { config: Some(dir.join(FILE_NAME)) };
-        Init { config, yes: true, force }.run()
+        Init { config: dir.join(FILE_NAME), yes: true, force }.run()
     }
 
     #[test]
@@ -136,6 +149,13 @@ mod tests {
         assert!(std::fs::read_to_string(&file).unwrap().contains("[server]"));
         let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn a_directory_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let init = Init { config: dir.path().to_owned(), yes: true, force: true };
+        assert!(matches!(init.run(), Err(CliError::Usage(text)) if text.contains(FILE_NAME)));
     }
 
     #[cfg(unix)]

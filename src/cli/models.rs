@@ -1,6 +1,7 @@
-//! `edge-router models`: the local models, what can be fetched, and fetching it.
+//! `edge-router models`: what can be used and what it costs; fetching and checking local models.
 
 mod bar;
+mod list;
 
 pub(in crate::cli) use bar::Bar;
 
@@ -9,19 +10,28 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, output};
+use self::list::Shown;
+use super::budget::{configuration, in_runtime};
+use super::{CliError, ConfigArg, output};
+use crate::clock::{Clock, SystemClock};
 use crate::pull::{self, Check, Manifest};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  edge-router models\n  edge-router models pull smollm2-135m\n  edge-router models verify"
+    after_help = "Examples:\n  edge-router models                      what can be used now\n  edge-router models list --all           the whole catalogue, with prices\n  edge-router models pull smollm2-135m\n  edge-router models verify"
 )]
 pub struct Models {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Where downloaded models are kept, in its `models` directory
-    #[arg(long, value_name = "DIR", global = true, default_value = "./data")]
-    data_dir: PathBuf,
+    /// Configuration file (default: edge-router.toml here, else in the user's config directory)
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Directory for downloaded models (default: `models` in the configuration's data_dir)
+    #[arg(long, value_name = "DIR", global = true, hide = true)]
+    data_dir: Option<PathBuf>,
+    /// List also what has no key and what is no longer offered
+    #[arg(long)]
+    all: bool,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
@@ -29,32 +39,27 @@ pub struct Models {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List what is there and what can be fetched (the default)
-    List,
+    /// List models with tier, window and prices as of now, and the local files (the default)
+    #[command(
+        after_help = "Example:\n  edge-router models list --all\n\nPrices are USD per million tokens. --json prints the whole catalogue."
+    )]
+    List {
+        /// List also what has no key and what is no longer offered
+        #[arg(long)]
+        all: bool,
+    },
     /// Download a model, check it and convert it for the engine
+    #[command(after_help = "Example:\n  edge-router models pull smollm2-135m")]
     Pull {
         /// A name from `models list`
         name: String,
     },
     /// Read the model files again and compare them with what was installed
+    #[command(after_help = "Example:\n  edge-router models verify")]
     Verify {
         /// Only this one
         name: Option<String>,
     },
-}
-
-/// One line of the list.
-#[derive(Debug, Serialize)]
-struct Row {
-    name: String,
-    title: Option<String>,
-    licence: Option<String>,
-    present: bool,
-    /// Bytes on disk; of a model that is not there, what it will take.
-    size_bytes: u64,
-    /// Bytes to download.
-    download_bytes: Option<u64>,
-    path: Option<PathBuf>,
 }
 
 /// What `verify` found.
@@ -68,14 +73,46 @@ struct Verdict {
 impl Models {
     pub fn run(self) -> Result<(), CliError> {
         let manifest = manifest()?;
+        let format = Format::of(self.json);
+        let arg = ConfigArg { config: self.config };
+        let data_dir = match self.data_dir {
+            Some(dir) => dir,
+            None => configuration(arg.clone())?.server.data_dir,
+        };
         match self.action {
-            None | Some(Action::List) => list(&manifest, &self.data_dir, Format::of(self.json)),
-            Some(Action::Pull { name }) => pull(&manifest, &name, &self.data_dir),
+            Some(Action::Pull { name }) => pull(&manifest, plain(&name), (&data_dir, format)),
             Some(Action::Verify { name }) => {
-                verify(&manifest, name.as_deref(), &self.data_dir, Format::of(self.json))
+                verify(&manifest, name.as_deref().map(plain), &data_dir, format)
+            }
+            None => show(arg, (&manifest, &data_dir), Shown::of(self.all), format),
+            Some(Action::List { all }) => {
+                show(arg, (&manifest, &data_dir), Shown::of(self.all || all), format)
             }
         }
     }
+}
+
+fn show(
+    arg: ConfigArg,
+    (manifest, data_dir): (&Manifest, &Path),
+    shown: Shown,
+    format: Format,
+) -> Result<(), CliError> {
+    let config = configuration(arg)?;
+    let catalog = in_runtime(list::with_local_servers(&config))?;
+    let list = list::Listing::new(&catalog, (manifest, data_dir), SystemClock.now());
+    match format {
+        Format::Json => output::json(&list),
+        Format::Text => {
+            list.lines(shown).iter().for_each(|line| output::line(line));
+            Ok(())
+        }
+    }
+}
+
+/// Of an id of the catalogue the part that names the file.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("embedded/").unwrap_or(name)
 }
 
 #[derive(Clone, Copy)]
@@ -98,74 +135,23 @@ fn manifest() -> Result<Manifest, CliError> {
     manifest.map_err(|error| CliError::Usage(format!("error: {error}")))
 }
 
-fn rows(manifest: &Manifest, data_dir: &Path) -> Vec<Row> {
-    let mut rows: Vec<Row> = manifest
-        .models
-        .iter()
-        .map(|entry| Row {
-            name: entry.name.clone(),
-            title: Some(entry.title.clone()),
-            licence: Some(entry.licence.clone()),
-            present: false,
-            size_bytes: entry.result_size,
-            download_bytes: Some(entry.source.size()),
-            path: None,
-        })
-        .collect();
-    for file in pull::local(manifest, data_dir) {
-        match rows.iter_mut().find(|row| row.name == file.name) {
-            Some(row) => {
-                row.present = true;
-                row.size_bytes = file.size;
-                row.path = Some(file.path);
-            }
-            None => rows.push(Row {
-                name: file.name,
-                title: None,
-                licence: None,
-                present: true,
-                size_bytes: file.size,
-                download_bytes: None,
-                path: Some(file.path),
-            }),
-        }
-    }
-    rows
-}
-
-fn list(manifest: &Manifest, data_dir: &Path, format: Format) -> Result<(), CliError> {
-    let rows = rows(manifest, data_dir);
-    if matches!(format, Format::Json) {
-        return output::json(&rows);
-    }
-    output::line(&format!("{:<20} {:>9}  {:<10} {}", "NAME", "SIZE", "LICENCE", "STATE"));
-    for row in rows {
-        let state = match &row.path {
-            Some(path) => format!("present at {}", path.display()),
-            None => format!("not there; `edge-router models pull {}`", row.name),
-        };
-        let licence = row.licence.as_deref().unwrap_or("-");
-        output::line(&format!(
-            "{:<20} {:>9}  {licence:<10} {state}",
-            row.name,
-            megabytes(row.size_bytes)
-        ));
-    }
-    Ok(())
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{} MB", bytes.div_ceil(1_000_000))
-}
-
-fn pull(manifest: &Manifest, name: &str, data_dir: &Path) -> Result<(), CliError> {
+fn pull(
+    manifest: &Manifest,
+    name: &str,
+    (data_dir, format): (&Path, Format),
+) -> Result<(), CliError> {
     let entry = manifest.entry(name).map_err(|error| CliError::Usage(format!("error: {error}")))?;
     let bar = bar::Bar::new(name);
     let result = pull::ensure_entry(entry, data_dir, (&pull::Pip::default(), &bar));
     bar.clear();
     let file = result.map_err(anyhow::Error::from)?;
-    output::line(&format!("{name} is ready: {}", file.display()));
-    Ok(())
+    match format {
+        Format::Json => output::json(&serde_json::json!({ "name": name, "path": file })),
+        Format::Text => {
+            output::line(&format!("{name} is ready: {}", file.display()));
+            Ok(())
+        }
+    }
 }
 
 fn verify(
@@ -179,6 +165,8 @@ fn verify(
         .filter(|file| name.is_none_or(|name| name == file.name))
         .collect();
     if let (Some(name), true) = (name, files.is_empty()) {
+        // A name that is not known at all is told with those that are.
+        manifest.entry(name).map_err(|error| CliError::Usage(format!("error: {error}")))?;
         return Err(
             anyhow::anyhow!("{name} is not there: run `edge-router models pull {name}`").into()
         );

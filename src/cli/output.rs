@@ -1,11 +1,28 @@
 //! The one place that prints. Data goes to stdout, everything else to stderr. Colours only where a
 //! terminal reads and `NO_COLOR` is not set (no-color.org).
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
-/// Writes a line of data to stdout. A closed pipe is not an error.
+/// The first failure to write to stdout.
+static FAILURE: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Writes a line of data to stdout. That it cannot be written is told by [`closed`] and [`failure`].
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}") {
+        let _ = FAILURE.set(error);
+    }
+}
+
+/// Nobody reads stdout any more: whoever produces line after line can stop.
+pub(crate) fn closed() -> bool {
+    FAILURE.get().is_some()
+}
+
+/// Why stdout could not be written, for the exit code. A reader that has seen enough and closed the
+/// pipe (`| head -1`) is no failure.
+pub(crate) fn failure() -> Option<&'static std::io::Error> {
+    FAILURE.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
 }
 
 /// Writes a line for the human to stderr.
@@ -30,7 +47,7 @@ pub(crate) enum Colour {
 
 /// `text` in a colour, if stdout shows colours.
 pub(crate) fn paint(colour: Colour, text: &str) -> String {
-    static COLOURS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    static COLOURS: OnceLock<bool> = OnceLock::new();
     let wanted = *COLOURS.get_or_init(|| {
         std::io::stdout().is_terminal()
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -37,15 +37,18 @@ impl Requests {
         if self.json {
             return output::json(&requests.iter().map(Line::of).collect::<Vec<_>>());
         }
-        if requests.is_empty() {
-            output::error(&format!("no request since {since:.0}; look further back with --since"));
-        }
-        let mut rows = vec![HEADINGS.map(str::to_owned)];
         let zone = &config.budget.timezone;
-        rows.extend(requests.iter().map(|request| cells(request, zone)));
-        for line in table(&rows).iter().take(if requests.is_empty() { 0 } else { rows.len() }) {
-            output::line(line);
+        if requests.is_empty() {
+            let since = since.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z");
+            output::error(&format!("no request since {since}; look further back with --since 7d"));
+            return Ok(());
         }
+        let mut headings = HEADINGS.map(str::to_owned);
+        // The times are those of the zone that budgets follow.
+        headings[0] = SystemClock.now().to_zoned(zone.clone()).strftime("TIME (%Z)").to_string();
+        let mut rows = vec![headings];
+        rows.extend(requests.iter().map(|request| cells(request, zone)));
+        table(&rows).iter().for_each(|line| output::line(line));
         Ok(())
     }
 }
@@ -68,7 +71,7 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         Ok(now.to_zoned(jiff::tz::TimeZone::UTC).checked_sub(span)?.timestamp())
     };
     ago().map_err(|_| {
-        format!("--since: `{text}` is neither a time such as 30m, 1h, 7d nor a moment such as 2026-11-20T08:00:00Z")
+        format!("error: --since: `{text}` is neither a time such as 30m, 1h, 7d nor a moment such as 2026-11-20T08:00:00Z")
     })
 }
 

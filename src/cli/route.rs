@@ -1,6 +1,7 @@
 //! `edge-router route`: explains the decision for a request without sending it.
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,12 +14,12 @@ use crate::app::{self, Start};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment};
 use crate::ids::RequestId;
-use crate::pipeline::{self, Caller, Explanation, RequestContext};
+use crate::pipeline::{self, Caller, ExplainedCandidate, Explanation, RequestContext};
 use crate::wire;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"fix the typo\"}]}' | edge-router route"
+    after_help = "Examples:\n  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"fix the typo\"}]}' | edge-router route\n  edge-router route --file request.json --json"
 )]
 pub struct Route {
     #[command(flatten)]
@@ -29,6 +30,9 @@ pub struct Route {
     /// Print the answer of POST /v1/route as JSON
     #[arg(long)]
     json: bool,
+    /// List also the models whose provider has no key
+    #[arg(long)]
+    all: bool,
 }
 
 impl Route {
@@ -38,6 +42,7 @@ impl Route {
         let config = config::load(&source, &environment)
             .map_err(|errors| CliError::Usage(errors.to_string()))?;
         let body = self.read()?;
+        let shown = if self.all { Shown::All } else { Shown::of(&config) };
         let models_dir = environment.get("EDGE_ROUTER_MODELS_DIR").map(PathBuf::from);
         let explanation = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -47,16 +52,21 @@ impl Route {
         if self.json {
             return output::json(&explanation);
         }
-        print(&explanation);
+        print(&explanation, &shown);
         Ok(())
     }
 
-    fn read(&self) -> anyhow::Result<Bytes> {
+    fn read(&self) -> Result<Bytes, CliError> {
         let mut body = Vec::new();
         match &self.file {
             Some(path) => {
                 body = std::fs::read(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
+            }
+            None if std::io::stdin().is_terminal() => {
+                let message = "error: no --file given and standard input is a terminal\n\
+                    try: edge-router route --file request.json";
+                return Err(CliError::Usage(message.to_owned()));
             }
             None => {
                 std::io::stdin().read_to_end(&mut body).context("cannot read standard input")?;
@@ -102,7 +112,38 @@ async fn explain(
     Ok(explanation)
 }
 
-fn print(explanation: &Explanation) {
+/// More refusals for want of a key than a reader wants to see.
+const MOST_IDLE: usize = 10;
+
+/// Which candidates the text lists.
+enum Shown {
+    All,
+    /// Not those of providers that cannot be called anyway, unless they are few.
+    Without(HashSet<String>),
+}
+
+impl Shown {
+    fn of(config: &Config) -> Self {
+        let catalog = &config.catalog;
+        let idle = catalog.models().iter().filter(|model| !catalog.offers(model));
+        Self::Without(idle.map(|model| model.id.to_string()).collect())
+    }
+
+    /// What is listed, and how many are not.
+    fn choose<'a>(&self, all: &'a [ExplainedCandidate]) -> (Vec<&'a ExplainedCandidate>, usize) {
+        let is_idle = |one: &ExplainedCandidate| match self {
+            Self::All => false,
+            Self::Without(ids) => !one.eligible && ids.contains(&one.model_id),
+        };
+        let idle = all.iter().filter(|one| is_idle(one)).count();
+        if idle <= MOST_IDLE {
+            return (all.iter().collect(), 0);
+        }
+        (all.iter().filter(|one| !is_idle(one)).collect(), idle)
+    }
+}
+
+fn print(explanation: &Explanation, shown: &Shown) {
     output::line(&format!("instruction  {}", explanation.instruction));
     output::line(&format!(
         "tier         {} ({}, confidence {:.2}, difficulty {:.2})",
@@ -110,8 +151,15 @@ fn print(explanation: &Explanation) {
     ));
     output::line(&format!("prompt       about {} tokens", explanation.prompt_tokens));
     output::line(&format!("model        {}", explanation.model_id.as_deref().unwrap_or("none")));
-    for one in &explanation.candidates {
+    let (listed, hidden) = shown.choose(&explanation.candidates);
+    let width = listed.iter().map(|one| one.model_id.chars().count()).max().unwrap_or(0);
+    for one in listed {
         let mark = if one.eligible { "+" } else { "-" };
-        output::line(&format!("{mark} {:<40} {}", one.model_id, one.reason));
+        output::line(&format!("{mark} {:<width$}  {}", one.model_id, one.reason));
+    }
+    if hidden > 0 {
+        output::line(&format!(
+            "- {hidden} more have no key or are no longer offered; --all lists them"
+        ));
     }
 }

@@ -96,10 +96,11 @@ async fn announce(state: AppState, address: SocketAddr) {
     if let Err(error) = fetch_if_needed(&state).await {
         output::error(&format!("error: {error:#}"));
         output::error(
-            "No backend can answer yet: set a provider key, start Ollama, or run `edge-router models pull smollm2-135m`.",
+            "No backend can answer yet: set a provider key, start Ollama, or run `edge-router models pull smollm2-135m` (this router goes on and takes up what comes, keys after a restart).",
         );
     }
     while !state.ready() {
+        app::look_for_embedded(&state);
         tokio::time::sleep(READY_POLL).await;
     }
     output::line(&format!(

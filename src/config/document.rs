@@ -25,7 +25,12 @@ pub(super) fn parse(text: &str, file: &FilePath, root: &Path) -> Document {
     let mut document = Document::default();
     for error in errors {
         let offset = error.span().map_or(0, |span| span.start);
-        let message = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+        let mut message = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+        if let Some(name) = error.span().and_then(|span| text.get(span))
+            && error.message() == "duplicate key"
+        {
+            message = format!("{message} `{name}`; each may stand here once");
+        }
         document.problems.push(Problem::file(file.to_owned(), lines.number(offset), message));
     }
     let mut reader = Reader { file, lines, origins: &mut document.origins };

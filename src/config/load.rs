@@ -12,7 +12,7 @@ use super::environment::{self, Environment, Interpolation};
 use super::problem::{ConfigErrors, Origin, Path, Problem, Report, Segment};
 use super::raw::RawConfig;
 use super::read::{self, Hints};
-use super::{Config, validate};
+use super::{Config, shape, validate};
 
 /// Name of the configuration file in the working directory and in the user's configuration directory.
 pub const FILE_NAME: &str = "edge-router.toml";
@@ -122,6 +122,8 @@ fn compile(
     );
     let mut tree = merge(&[Value::Object(tree), variables, flags])?;
     fill_in(&mut tree, &Path::root(), environment, (&mut report, &mut hints));
+    shape::check(&mut tree, &mut report);
+    expand_home(&mut tree, environment);
     let written: Vec<String> = tree.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let raw: RawConfig = read::read(&mut tree, &Path::root(), &mut hints, &mut report);
     let built_in = built_in(environment, &mut report);
@@ -181,17 +183,25 @@ fn variables(environment: &Environment, report: &mut Report, hints: &mut Hints) 
     let mut tree = Value::Object(Map::new());
     for (name, value) in &environment.variables {
         let Some(keys) = name.strip_prefix(environment::PREFIX) else { continue };
-        let mut path = Path::root();
+        // Compose files and unit files pass on what they do not have as an empty text.
+        if value.trim().is_empty() {
+            continue;
+        }
+        let keys: Vec<String> = keys.split("__").map(str::to_lowercase).collect();
+        let path = keys.iter().fold(Path::root(), |path, key| path.key(key));
+        report.origins.put(path.clone(), Origin::Variable(name.clone()));
+        if shape::is_in_list(&path) {
+            report.problem(&path, shape::WHOLE_LIST);
+            continue;
+        }
         let mut place = &mut tree;
-        for key in keys.split("__").map(str::to_lowercase) {
-            path = path.key(&key);
+        for key in &keys {
             if !place.is_object() {
                 *place = json!({});
             }
             place = &mut place[key.as_str()];
         }
         *place = Value::String(value.clone());
-        report.origins.put(path.clone(), Origin::Variable(name.clone()));
         hints.from_text.insert(path);
     }
     tree
@@ -245,6 +255,17 @@ fn fill_in(
             }
         }
         _ => {}
+    }
+}
+
+/// The settings that are paths may begin with `~/`.
+fn expand_home(tree: &mut Value, environment: &Environment) {
+    let Some(home) = environment.non_empty("HOME") else { return };
+    for pointer in ["/server/data_dir", "/network/ca_file"] {
+        let Some(Value::String(path)) = tree.pointer_mut(pointer) else { continue };
+        if let Some(rest) = path.strip_prefix("~/") {
+            *path = FilePath::new(home).join(rest).display().to_string();
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct RawConfig {
     pub(super) limits: Vec<RawLimit>,
 }
 
+/// Where the router listens, who may call it, where it keeps its files.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
@@ -39,18 +40,21 @@ pub(super) struct RawServer {
     pub(super) host: Option<String>,
     /// Default 4000.
     pub(super) port: Option<u16>,
-    /// Key that clients must send. Empty: no authentication, loopback only.
+    /// Key that clients must send. Empty: no authentication, loopback only. Default "".
     pub(super) master_key: Option<String>,
-    /// Ledger and downloaded models; relative to this file. Default ./data.
+    /// Ledger and downloaded models. A relative path begins at this file, `~/` at the home directory.
+    /// Default ./data.
     pub(super) data_dir: Option<String>,
-    /// Largest request body. Default 32.
+    /// Largest request body, in MiB. Default 32.
     pub(super) max_body_mb: Option<u32>,
-    /// Longest time for a whole request. Default 600.
+    /// Longest time for a whole request, in seconds. Default 600.
     pub(super) request_timeout_s: Option<u32>,
-    /// Web origins that may call the router from a browser.
+    /// Web origins that may call the router from a browser, such as `http://localhost:3000`; `*` is
+    /// every origin. Default [].
     pub(super) cors_origins: Option<Vec<String>>,
 }
 
+/// Which models and providers there are.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawCatalog {
@@ -58,18 +62,20 @@ pub(super) struct RawCatalog {
     pub(super) builtin: Option<bool>,
 }
 
+/// Limits on spending. A limit holds at every instant, under any number of concurrent requests.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawBudget {
-    /// Absent or 0: no limit.
+    /// Most to spend a day. Absent or 0: no limit. Default 0.
     pub(super) daily_usd: Option<Usd>,
-    /// Absent or 0: no limit.
+    /// Most to spend a month. Absent or 0: no limit. Default 0.
     pub(super) monthly_usd: Option<Usd>,
-    /// Absent or 0: no limit.
+    /// Most that one request may cost at worst. Absent or 0: no limit. Default 0.
     pub(super) per_request_usd: Option<Usd>,
-    /// Assumed and sent upstream where the client sets no cap. Default 8192.
+    /// Longest answer, in tokens, assumed and sent upstream where the client sets no cap.
+    /// Default 8192.
     pub(super) default_output_tokens: Option<u32>,
-    /// Longest wait when only other requests' reservations block. Default 5.
+    /// Longest wait, in seconds, when only other requests' reservations are in the way. Default 5.
     pub(super) wait_s: Option<u32>,
     /// IANA name: when a day and a month begin. Default UTC.
     pub(super) timezone: Option<String>,
@@ -77,6 +83,7 @@ pub(super) struct RawBudget {
     pub(super) when_exhausted: Option<WhenExhausted>,
 }
 
+/// How a model is chosen.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRouting {
@@ -84,25 +91,28 @@ pub(super) struct RawRouting {
     pub(super) unknown_model: Option<UnknownModel>,
     /// true: a paid model below the tier may serve when none of the tier can. Default false.
     pub(super) allow_weaker: Option<bool>,
-    /// How long a conversation keeps its model. Default 3600.
+    /// How long a conversation keeps its model, in seconds. Takes effect after a restart.
+    /// Default 3600.
     pub(super) sticky_ttl_s: Option<u32>,
-    /// cost, latency or balanced. Default cost.
+    /// What decides among models that are all good enough: cost, latency or balanced. Default cost.
     pub(super) prefer: Option<Prefer>,
-    /// Calls after the first one. Default 4.
+    /// Most further targets that are tried after the first one failed. Default 4.
     pub(super) max_fallbacks: Option<u32>,
 }
 
+/// Project context for requests. Accepted; not used in this version.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawContext {
     /// Most tokens of project context that one request may be given. Default 8000.
     pub(super) max_tokens: Option<u32>,
-    /// user (cache friendly) or system. Default user.
+    /// Where context goes: user (cache friendly) or system. Default user.
     pub(super) placement: Option<ContextPlacement>,
-    /// on-header, always or never. Default on-header.
+    /// When context is added: on-header (X-Inject-Context), always or never. Default on-header.
     pub(super) inject: Option<ContextInject>,
 }
 
+/// What savings are measured against. Accepted; not used in this version.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawReport {
@@ -110,6 +120,7 @@ pub(super) struct RawReport {
     pub(super) baseline: Option<String>,
 }
 
+/// Outgoing connections.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawNetwork {
@@ -119,34 +130,41 @@ pub(super) struct RawNetwork {
     pub(super) ca_file: Option<String>,
 }
 
+/// The model that judges how hard a request is.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawClassifier {
-    /// A verdict later than this is replaced by rules. Default 250.
+    /// A verdict later than this, in milliseconds, is replaced by rules. Takes effect after a
+    /// restart, like `queue` and `threads`. Default 250.
     pub(super) deadline_ms: Option<u32>,
     /// Most requests that may wait for the classifier. Default 64.
     pub(super) queue: Option<u32>,
-    /// Default: the cores of the machine minus one, at most 4.
+    /// Threads that judge. Default: the cores of the machine minus one, at most 4.
     pub(super) threads: Option<u32>,
-    /// loss[true tier][chosen tier], trivial first: what a wrong tier costs.
+    /// What a wrong tier costs: five rows (the true tier, trivial first) of five numbers (the chosen
+    /// tier). Default: a tier too low costs more than one too high.
     pub(super) loss: Option<[[f32; 5]; 5]>,
 }
 
+/// A provider. Built-in ones need no entry: their key in the environment enables them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawProvider {
     /// A built-in provider's id changes the given fields; a new id adds a provider.
     pub(super) id: Option<String>,
+    /// The protocol that it speaks. Required for a new provider.
     #[schemars(with = "Option<crate::providers::ProviderKind>")]
     pub(super) kind: Option<String>,
-    /// openai: with /v1; anthropic and ollama: the host root.
+    /// Its address. openai: with /v1; anthropic and ollama: the host root. A slash or /v1 at the end
+    /// is never doubled. Default: that of the built-in provider or of the kind.
     pub(super) base_url: Option<String>,
-    /// In order of preference. An entry whose variable is not set is dropped.
+    /// Keys, in order of preference. An entry whose variable is not set is dropped; a provider whose
+    /// entries are all dropped is not called. Default: its variable, such as OPENAI_API_KEY.
     pub(super) api_keys: Option<Vec<String>>,
-    /// Longest wait for the first byte of an answer. Default 60 (ollama 300, embedded 120), and 240
+    /// Longest wait for the first byte of an answer, in seconds. Default 60 (ollama 300, embedded 120), and 240
     /// for an answer that is not streamed.
     pub(super) first_byte_timeout_s: Option<u32>,
-    /// Extra request headers.
+    /// Further request headers. Default {}.
     pub(super) headers: Option<BTreeMap<String, String>>,
 }
 
@@ -154,22 +172,31 @@ pub(super) struct RawProvider {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRates {
+    /// Input tokens.
     #[serde(alias = "input")]
     pub(super) input_usd_per_mtok: Option<Usd>,
+    /// Output tokens, thinking included.
     #[serde(alias = "output")]
     pub(super) output_usd_per_mtok: Option<Usd>,
+    /// Tokens read from the cache. Default: the input price.
     #[serde(alias = "cache_read")]
     pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    /// Tokens written to the cache. Default: the input price.
     #[serde(alias = "cache_write_default", alias = "cache_write")]
     pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    /// Tokens written to a cache that lives an hour. Default: cache_write.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    /// Accepted; not used in this version.
     #[serde(alias = "cache_write_over_12h")]
     pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    /// USD per hour of audio. Accepted; not used in this version.
     #[serde(alias = "audio_hour")]
     pub(super) audio_hour_usd: Option<Usd>,
     /// USD; there for records copied from the facts file.
@@ -182,21 +209,29 @@ pub(super) struct RawRates {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLongContext {
+    /// The prompt length, cached tokens counted, from which on (exclusive) these prices hold.
     pub(super) above_input_tokens: Option<u64>,
-    /// whole_request.
+    /// whole_request; there for records copied from the facts file.
     pub(super) applies_to: Option<String>,
+    /// Input tokens.
     #[serde(alias = "input")]
     pub(super) input_usd_per_mtok: Option<Usd>,
+    /// Output tokens, thinking included.
     #[serde(alias = "output")]
     pub(super) output_usd_per_mtok: Option<Usd>,
+    /// Tokens read from the cache. Default: the input price.
     #[serde(alias = "cache_read")]
     pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    /// Tokens written to the cache. Default: the input price.
     #[serde(alias = "cache_write_default", alias = "cache_write")]
     pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    /// Tokens written to a cache that lives an hour. Default: cache_write.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
 }
@@ -207,18 +242,25 @@ pub(super) struct RawLongContext {
 pub(super) struct RawScheduledPrice {
     /// A date such as 2027-01-01, or a moment such as 2027-01-01T08:00:00Z.
     pub(super) from: Option<String>,
+    /// Input tokens.
     #[serde(alias = "input")]
     pub(super) input_usd_per_mtok: Option<Usd>,
+    /// Output tokens, thinking included.
     #[serde(alias = "output")]
     pub(super) output_usd_per_mtok: Option<Usd>,
+    /// Tokens read from the cache. Default: the input price.
     #[serde(alias = "cache_read")]
     pub(super) cache_read_usd_per_mtok: Option<Usd>,
+    /// Tokens written to the cache. Default: the input price.
     #[serde(alias = "cache_write_default", alias = "cache_write")]
     pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    /// Tokens written to a cache that lives an hour. Default: cache_write.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
 }
@@ -227,16 +269,17 @@ pub(super) struct RawScheduledPrice {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTimeOfDay {
-    /// peak.
+    /// peak; there for records copied from the facts file.
     pub(super) base_price_is: Option<String>,
-    /// UTC.
+    /// UTC; there for records copied from the facts file.
     pub(super) timezone: Option<String>,
-    /// Pairs such as ["01:00", "04:00"]; the end does not belong to the window.
+    /// The dear hours in UTC: pairs such as ["01:00", "04:00"]; the end does not belong to the window.
     pub(super) peak_windows: Vec<(String, String)>,
     /// Days that have peak windows, such as ["mon", "tue"]. Default every day.
     pub(super) peak_days: Option<Vec<String>>,
     /// Dates without peak windows, such as public holidays.
     pub(super) excepted_days: Option<Vec<String>>,
+    /// Prices outside of the dear hours.
     pub(super) off_peak: RawRates,
 }
 
@@ -254,6 +297,7 @@ pub(super) enum Refuses {
     Prefill,
 }
 
+/// A model. Built-in ones need no entry.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawModel {
@@ -265,40 +309,58 @@ pub(super) struct RawModel {
     pub(super) upstream: Option<String>,
     /// Hardest tier it is trusted with. Default standard (ollama operational, embedded trivial).
     pub(super) max_tier: Option<Tier>,
+    /// Input tokens.
     #[serde(alias = "input")]
     pub(super) input_usd_per_mtok: Option<Usd>,
+    /// Output tokens, thinking included.
     #[serde(alias = "output")]
     pub(super) output_usd_per_mtok: Option<Usd>,
-    /// Default: the input price.
+    /// Tokens read from the cache. Default: the input price.
     #[serde(alias = "cache_read")]
     pub(super) cache_read_usd_per_mtok: Option<Usd>,
-    /// Default: the input price.
+    /// Tokens written to the cache. Default: the input price.
     #[serde(alias = "cache_write_default", alias = "cache_write")]
     pub(super) cache_write_usd_per_mtok: Option<Usd>,
+    /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
+    /// Tokens written to a cache that lives an hour. Default: cache_write.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
+    /// Accepted; not used in this version.
     #[serde(alias = "cache_write_over_12h")]
     pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    /// USD per hour of audio. Accepted; not used in this version.
     #[serde(alias = "audio_hour")]
     pub(super) audio_hour_usd: Option<Usd>,
     /// The prices as one table instead.
     pub(super) price: Option<RawRates>,
+    /// Dearer prices past a prompt length.
     pub(super) long_context: Option<Vec<RawLongContext>>,
+    /// Prices that follow the hour.
     pub(super) time_of_day: Option<RawTimeOfDay>,
+    /// Announced prices, each from a date on.
     pub(super) scheduled_prices: Option<Vec<RawScheduledPrice>>,
-    /// Accepted, not used yet.
+    /// Accepted; not used in this version.
     pub(super) batch: Option<serde_json::Value>,
-    /// Accepted, not used yet.
+    /// Accepted; not used in this version.
     pub(super) service_tiers: Option<serde_json::Value>,
-    /// Tokens of prompt and answer together.
+    /// Tokens of prompt and answer together. Default 128000 (anthropic 200000, ollama 32768,
+    /// embedded 4096).
     pub(super) context_window: Option<u32>,
+    /// Taken as the window where `context_window` is not given.
     pub(super) max_input_tokens: Option<u32>,
+    /// Longest answer in tokens. Default 16384 (ollama 8192, embedded 2048).
     pub(super) max_output_tokens: Option<u32>,
+    /// What it can do. Default: chat, tools, vision, json_schema, reasoning (ollama: chat, tools,
+    /// json_schema; embedded: chat).
     pub(super) capabilities: Option<Vec<Capability>>,
+    /// What it refuses although its protocol has it: sampling (temperature, top_p, penalties),
+    /// forced_tool_choice, max_tokens (the cap must be max_completion_tokens), prefill (a last
+    /// message from the assistant). Default [].
     pub(super) refuses: Option<Vec<Refuses>>,
     /// false: known but not offered. Default true.
     pub(super) active: Option<bool>,
@@ -306,15 +368,20 @@ pub(super) struct RawModel {
     pub(super) replacement: Option<String>,
 }
 
+/// A rate-limit bucket; several may cover the same model.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLimit {
+    /// Any text; must differ from the other limits' names. Required.
     pub(super) name: Option<String>,
+    /// The provider whose models it covers. Required.
     pub(super) provider: Option<String>,
     /// Globs over the models' names on the wire. Default ["*"].
     pub(super) models: Option<Vec<String>>,
+    /// Most requests in the window. One of `requests` and `tokens` is required.
     pub(super) requests: Option<u64>,
+    /// Most tokens in the window, prompt and answer together.
     pub(super) tokens: Option<u64>,
-    /// 1m, 5h, 1d, 1w or 1month.
+    /// A number and s, m, h, d or w, such as 1m or 5h; or 1month. Required.
     pub(super) window: Option<String>,
 }

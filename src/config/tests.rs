@@ -1,5 +1,7 @@
 //! What configurations mean, and what is said about wrong ones.
 
+mod as_users_write;
+
 use jiff::Timestamp;
 use rstest::rstest;
 use secrecy::ExposeSecret;
@@ -352,6 +354,14 @@ max_tier = "genius"
 #[case("sever.port = 1", "1: sever: unknown key, did you mean `server`?")]
 #[case("server.port = ", "1: not valid TOML")]
 #[case("x = 1\nx = 2", "1: x: unknown key")]
+#[case("[server]\n[server]", "2: not valid TOML: duplicate key `server`; each may stand here once")]
+#[case("[[budget]]\ndaily_usd = 3", "1: budget: is a list; allowed: one table, written [budget]")]
+#[case("server = [\"127.0.0.1\"]", "1: server: is a list; allowed: one table")]
+#[case(
+    "[providers]\nid = \"x\"",
+    "1: providers: is one table; allowed: a list, each entry under [[providers]]"
+)]
+#[case("models = [[\"openai/x\"]]", "1: models[0]: is a list; allowed: a table")]
 #[case(
     "routing.prefer = \"cots\"",
     "1: routing.prefer: `cots` is not known, did you mean `cost`; allowed: cost, latency, balanced"

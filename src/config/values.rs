@@ -68,7 +68,9 @@ impl Visitor<'_> for UsdVisitor {
     }
 }
 
-/// An alias: a list of names, or a table with a strategy.
+/// Names for clients. Each is a name or a glob (`"claude-*haiku*"`; globs are tried in file order) and
+/// stands for a model or alias, an ordered list of them, or a table with a strategy. Built in, and
+/// overridable: auto, auto:TIER, local, free, cheap, balanced, premium.
 #[derive(Clone, Debug, Default, PartialEq, schemars::JsonSchema)]
 #[schemars(with = "AliasSchema")]
 pub(super) struct RawAlias {
@@ -90,10 +92,13 @@ pub(super) struct RawTarget {
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AliasTable {
+    /// How the targets are ordered for a request. Default ordered.
     #[serde(default)]
     strategy: Option<AliasStrategy>,
+    /// Models and aliases.
     #[serde(default)]
     targets: Vec<RawTarget>,
+    /// Tried in order after every target. Default [].
     #[serde(default)]
     fallbacks: Vec<RawTarget>,
 }
@@ -101,7 +106,9 @@ struct AliasTable {
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TargetTable {
+    /// A model or an alias.
     model: String,
+    /// Its share under `weighted` and `quota-aware`. Default 1.
     #[serde(default)]
     weight: Option<u32>,
 }
@@ -110,6 +117,7 @@ struct TargetTable {
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only describes what is accepted")]
 enum AliasSchema {
+    Name(String),
     List(Vec<RawTarget>),
     Table(AliasTable),
 }

@@ -1,6 +1,7 @@
 //! The program from outside: exit codes, messages, JSON.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -181,4 +182,164 @@ fn a_download_that_still_runs_does_not_keep_the_server_from_stopping() {
     });
     let status = status.expect("it waits for the download");
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn models_are_listed_with_prices_and_local_files_of_the_configured_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = dir.path().join("kept/models");
+    std::fs::create_dir_all(&kept).unwrap();
+    std::fs::write(kept.join("mine.gguf"), "GGUF").unwrap();
+    let config =
+        "[server]\ndata_dir = \"../kept\"\n[[providers]]\nid = \"openai\"\napi_keys = [\"k\"]\n";
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    std::fs::write(dir.path().join("etc/er.toml"), config).unwrap();
+    let text_list = edge_router(dir.path(), &["models", "--config", "etc/er.toml"]);
+    assert_eq!(text_list.status.code(), Some(0), "{}", text(&text_list.stderr));
+    let lines = text(&text_list.stdout);
+    let row = lines.lines().find(|line| line.starts_with("openai/gpt-4.1 ")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells, ["openai/gpt-4.1", "standard", "1.04M", "2.00", "8.00"]);
+    assert!(lines.contains("mine") && lines.contains("--all"), "{lines}");
+    assert!(!lines.contains("anthropic/"), "{lines}");
+    let args = ["models", "list", "--json", "--config", "etc/er.toml"];
+    let all: Value = serde_json::from_slice(&edge_router(dir.path(), &args).stdout).unwrap();
+    let of = |id: &str| all["models"].as_array().unwrap().iter().find(|one| one["id"] == id);
+    assert_eq!(of("anthropic/claude-haiku-4-5").unwrap()["state"], "no_key");
+    assert_eq!(of("openai/gpt-4.1").unwrap()["price"]["output_usd_per_mtok"], 8.0);
+    assert_eq!(of("deepseek/deepseek-chat").unwrap()["replacement"], "deepseek/deepseek-flash");
+    assert!(all["local"].as_array().unwrap().iter().any(|one| one["name"] == "mine"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_work_quietly() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edge-router"))
+        .args(["classify", "--jsonl"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut questions, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let line = b"{\"id\":1,\"prompt\":\"x\"}\n";
+    questions.write_all(line).unwrap();
+    let mut first = String::new();
+    BufReader::new(answers).read_line(&mut first).unwrap();
+    assert!(first.starts_with("{\"id\":1,"), "{first}");
+    // Endless input: the program ends because nobody reads, not because the questions end.
+    while questions.write_all(line).is_ok() {}
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_edge-router"))
+        .arg("schema")
+        .current_dir(dir.path())
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("standard output cannot be written"));
+}
+
+const LAB: &str = "\
+[catalog]
+builtin = false
+[[providers]]
+id = \"lab\"
+kind = \"openai\"
+base_url = \"http://127.0.0.1:9\"
+[[models]]
+id = \"lab/m\"
+input_usd_per_mtok = 1
+output_usd_per_mtok = 1
+";
+
+#[cfg(unix)]
+#[test]
+fn serve_prints_one_line_says_when_its_port_is_taken_and_ends_on_a_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("edge-router.toml"), LAB).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edge-router"))
+        .args(["serve", "--port", "0"])
+        .current_dir(dir.path())
+        .env("RUST_LOG", "warn")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut ready = String::new();
+    out.read_line(&mut ready).unwrap();
+    let port: u16 = ready
+        .split_once("ready on http://127.0.0.1:")
+        .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or_else(|| panic!("no address in {ready:?}"));
+    assert!(ready.trim_end().ends_with("with lab"), "{ready}");
+
+    let second = edge_router(dir.path(), &["serve", "--port", &port.to_string()]);
+    assert_eq!(second.status.code(), Some(1));
+    let message = text(&second.stderr);
+    assert!(
+        message.contains(&format!("127.0.0.1:{port}")) && message.contains("--port"),
+        "{message}"
+    );
+    assert!(second.stdout.is_empty());
+
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn serve_says_when_its_data_directory_cannot_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let config = format!("[server]\ndata_dir = \"file/data\"\n{LAB}");
+    std::fs::write(dir.path().join("edge-router.toml"), config).unwrap();
+    let output = edge_router(dir.path(), &["serve", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.contains("data directory") && message.contains("file/data"), "{message}");
+}
+
+#[test]
+fn wrong_usage_is_exit_2_with_a_message() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        &["serve", "--port", "many"][..],
+        &["serve", "--host", "0.0.0.0"],
+        &["check", "--config", "nowhere.toml"],
+        &["check", "--config", "."],
+        &["completions"],
+        &["classify", "--jsonl", "text"],
+        &["models", "pull", "no-such-model"],
+        &["models", "verify", "no-such-model"],
+        &["requests", "--since", "yesterday"],
+        &["init"],
+    ] {
+        let output = edge_router(dir.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn route_counts_models_without_a_key_instead_of_listing_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("r.json"), r#"{"messages":[{"role":"user","content":"hi"}]}"#)
+        .unwrap();
+    let short = text(&edge_router(dir.path(), &["route", "--file", "r.json"]).stdout);
+    assert!(short.lines().count() < 10 && short.contains("--all"), "{short}");
+    let long = text(&edge_router(dir.path(), &["route", "--file", "r.json", "--all"]).stdout);
+    assert!(long.lines().count() > 50, "{long}");
 }

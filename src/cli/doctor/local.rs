@@ -208,22 +208,18 @@ pub(super) fn clock(now: Timestamp, skew: Option<SignedDuration>) -> Finding {
     }
 }
 
-/// Neither a provider with its key nor a local server is configured, and no model file is there.
+/// For when nobody was reached: no model file is there either.
 pub(super) fn nothing_can_answer(config: &Config) -> Option<Finding> {
-    let other = config
-        .providers
-        .iter()
-        .any(|provider| provider.enabled && provider.kind != ProviderKind::Embedded);
     let local = config
         .catalog
         .models()
         .iter()
         .any(|model| model.active && model_file(config, &model.upstream).is_file());
-    (!other && !local).then(|| {
+    (!local).then(|| {
         Finding::warn(
             "backends",
             "nothing can answer yet",
-            "set a provider's key (OPENAI_API_KEY, ...), or start `edge-router serve`, which fetches a small local model",
+            "set a provider's key (OPENAI_API_KEY, ...), start Ollama, or start `edge-router serve`, which fetches a small local model",
         )
     })
 }

@@ -157,6 +157,15 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
+/// A decimal amount as people write money. One that a float cannot hold exactly is written as text.
+fn number(text: &str) -> String {
+    let (whole, cents) = text.split_once('.').unwrap_or((text, ""));
+    if whole.len() + cents.len() > 15 {
+        return quoted(text);
+    }
+    format!("{whole}.{cents:0<2}")
+}
+
 /// An amount as the file takes it; empty: no limit.
 pub(super) fn read_amount(text: &str) -> Result<Option<String>, String> {
     let text = text.trim();
@@ -164,7 +173,7 @@ pub(super) fn read_amount(text: &str) -> Result<Option<String>, String> {
         return Ok(None);
     }
     match text.parse::<crate::money::NanoUsd>() {
-        Ok(amount) if amount.0 > 0 => Ok(Some(quoted(&amount.to_string()))),
+        Ok(amount) if amount.0 > 0 => Ok(Some(number(&amount.to_string()))),
         Ok(amount) if amount.0 == 0 => Ok(None),
         Ok(_) => Err("an amount of 0 or more".to_owned()),
         Err(error) => Err(error.to_string()),
@@ -211,7 +220,10 @@ mod tests {
     #[rstest]
     #[case("", Ok(None))]
     #[case("0", Ok(None))]
-    #[case(" 3.00 ", Ok(Some("\"3\"".to_owned())))]
+    #[case(" 3.00 ", Ok(Some("3.00".to_owned())))]
+    #[case("0.5", Ok(Some("0.50".to_owned())))]
+    #[case("0.000000001", Ok(Some("0.000000001".to_owned())))]
+    #[case("1234567890.123456789", Ok(Some("\"1234567890.123456789\"".to_owned())))]
     fn amounts_are_read(#[case] text: &str, #[case] expected: Result<Option<String>, String>) {
         assert_eq!(read_amount(text), expected);
         assert!(read_amount("-1").is_err() && read_amount("much").is_err());

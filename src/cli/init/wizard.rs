@@ -4,12 +4,20 @@ use std::path::Path;
 
 use super::answers::{Answers, Key, read_amount};
 
-/// Asks, starting from `answers`. `None`: the human does not want the file.
-pub(super) fn ask(mut answers: Answers, file: &Path) -> std::io::Result<Option<Answers>> {
+/// Asks, starting from `answers`. `None`: the human does not want the file, or broke the questions
+/// off with Escape or Ctrl-C.
+pub(super) fn ask(answers: Answers, file: &Path) -> std::io::Result<Option<Answers>> {
+    match ask_all(answers, file) {
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+        other => other,
+    }
+}
+
+fn ask_all(mut answers: Answers, file: &Path) -> std::io::Result<Option<Answers>> {
     cliclack::intro("edge-router")?;
     ask_providers(&mut answers)?;
-    answers.daily_usd = ask_amount("Most to spend a day, in USD (empty: no limit)", "3.00")?;
-    answers.monthly_usd = ask_amount("Most to spend a month, in USD (empty: no limit)", "60.00")?;
+    answers.daily_usd = ask_amount("Most to spend a day, in USD, such as 3.00")?;
+    answers.monthly_usd = ask_amount("Most to spend a month, in USD, such as 60.00")?;
     answers.port = cliclack::input("Port to listen on at 127.0.0.1")
         .default_input(&answers.port.to_string())
         .validate(|text: &String| match text.parse::<u16>() {
@@ -17,12 +25,12 @@ pub(super) fn ask(mut answers: Answers, file: &Path) -> std::io::Result<Option<A
             _ => Err("a number from 1 to 65535"),
         })
         .interact()?;
-    let write = cliclack::confirm(format!("Write {}?", file.display())).interact()?;
+    let write =
+        cliclack::confirm(format!("Write {}?", file.display())).initial_value(true).interact()?;
     if !write {
-        cliclack::outro_cancel("nothing was written")?;
         return Ok(None);
     }
-    cliclack::outro("done")?;
+    cliclack::outro("That is all.")?;
     Ok(Some(answers))
 }
 
@@ -59,9 +67,10 @@ fn ask_providers(answers: &mut Answers) -> std::io::Result<()> {
     Ok(())
 }
 
-fn ask_amount(question: &str, usual: &str) -> std::io::Result<Option<String>> {
+fn ask_amount(question: &str) -> std::io::Result<Option<String>> {
     let text: String = cliclack::input(question)
-        .placeholder(usual)
+        // What is shown for an empty answer must be what it means.
+        .placeholder("no limit")
         .required(false)
         .validate(|text: &String| read_amount(text).map(drop))
         .interact()?;

@@ -58,6 +58,7 @@ pub(super) fn compile(sources: Sources, providers: &Providers, report: &mut Repo
             );
             continue;
         }
+        note_unused(&entry, report);
         let same = |other: &Entry<RawModel>| other.raw.id.as_deref() == Some(id.as_str());
         if let Some(place) = all.iter().position(same) {
             let base = all[place].raw.clone();
@@ -72,6 +73,41 @@ pub(super) fn compile(sources: Sources, providers: &Providers, report: &mut Repo
     let mut silent = Report::default();
     let fact = |entry| model(entry, providers, &mut silent).map(|entry| entry.raw);
     Models { offered, known: known.into_iter().filter_map(fact).collect(), nameless }
+}
+
+/// What is written, read and checked, but without effect in this version.
+fn note_unused(Entry { path, raw, .. }: &Entry<RawModel>, report: &mut Report) {
+    let rates = raw.price.as_ref();
+    let fields = [
+        ("batch", raw.batch.is_some(), "batches are not sent"),
+        ("service_tiers", raw.service_tiers.is_some(), "other service tiers are not asked for"),
+        (
+            "cache_write_over_12h_usd_per_mtok",
+            raw.cache_write_over_12h_usd_per_mtok.is_some()
+                || rates.is_some_and(|rates| rates.cache_write_over_12h_usd_per_mtok.is_some()),
+            "such caches are not asked for",
+        ),
+        (
+            "audio_hour_usd",
+            raw.audio_hour_usd.is_some()
+                || rates.is_some_and(|rates| rates.audio_hour_usd.is_some()),
+            "audio is not transcribed",
+        ),
+    ];
+    for (key, _, what) in fields.into_iter().filter(|(_, written, _)| *written) {
+        report.notes.push(format!("{path}.{key} is accepted, but {what} in this version"));
+    }
+    let no_path_yet =
+        [Capability::Fim, Capability::Embeddings, Capability::Transcription].into_iter();
+    let given = raw.capabilities.as_deref().unwrap_or_default();
+    let idle: Vec<_> =
+        no_path_yet.filter(|one| given.contains(one)).map(|one| one.to_string()).collect();
+    if !idle.is_empty() {
+        report.notes.push(format!(
+            "{path}.capabilities: {} is accepted, but no path of this version needs it",
+            idle.join(", ")
+        ));
+    }
 }
 
 fn usable_id(entry: &Entry<RawModel>, report: &mut Report) -> Option<String> {
