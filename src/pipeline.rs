@@ -166,6 +166,7 @@ pub async fn handle(
     let waiting = decision.request.stream.then(|| {
         let (id, model) = (decision.context.id.as_str(), first.model.as_str());
         StreamRelay::new(decision.request.origin.dialect, &decision.request, id, model)
+            .created_at(decision.context.received_at.as_second())
     });
     let (tell, mut told) = oneshot::channel();
     let job = answer::run(app.clone(), decision, tell);
