@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self):
+        if self.server.stopped:  # a connection that was kept open ends too
+            self.close_connection = True
+            return
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.requests.append(body)
         text, call = answer(body)
@@ -99,12 +102,13 @@ class Provider:
 
     def __enter__(self):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.requests, self.server.used = [], []
+        self.server.requests, self.server.used, self.server.stopped = [], [], False
         self.base = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_):
+        self.server.stopped = True
         self.server.shutdown()
         self.server.server_close()
 

@@ -2,10 +2,15 @@
 
 Run by scripts/test.sh, which installs the clients.
 """
+import json
 import math
 import subprocess
 import sys
+import threading
 import unittest
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from openai import OpenAI, BadRequestError, NotFoundError
@@ -124,6 +129,60 @@ class Sdk(unittest.TestCase):
         nanos = sum(math.ceil((usage["prompt_tokens"] * PRICES[model][0] + usage["completion_tokens"] * PRICES[model][1])
                               * 1_000_000_000 / 1_000_000) for model, usage in self.provider.used)
         self.assertEqual(round(self.router.spent() * 1e9), nanos)
+
+
+class Promises(unittest.TestCase):
+    """What README says, seen from outside."""
+
+    def post(self, router, body):
+        request = urllib.request.Request(
+            router.base + "/v1/chat/completions", json.dumps(body).encode(),
+            {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, json.load(error)
+
+    def test_a_provider_that_stops_is_replaced_by_the_next(self):
+        cheap, solid = Provider().__enter__(), self.enterContext(Provider())
+        config = three_prices(solid.base) + (
+            f'[[providers]]\nid = "cheap"\nkind = "openai"\nbase_url = "{cheap.base}"\n'
+            '[[models]]\nid = "cheap/tiny"\nprovider = "cheap"\nmax_tier = "deep"\n'
+            "input_usd_per_mtok = 0.1\noutput_usd_per_mtok = 0.1\ncontext_window = 128000\n")
+        router = self.enterContext(Router(config))
+        ask = {"model": "auto", "messages": [{"role": "user", "content": "rename x to y"}]}
+        self.assertEqual(self.post(router, ask)[1]["x-edge-model"], "cheap/tiny")
+        cheap.__exit__()
+        for _ in range(2):
+            status, headers, answer = self.post(router, ask)
+            self.assertEqual((status, headers["x-edge-fallback-index"]), (200, "1"))
+            self.assertEqual(answer["_proxy"]["attempts"][0]["model_id"], "cheap/tiny")
+            self.assertEqual(headers["x-edge-model"], "fake/small")
+
+    def test_two_hundred_requests_at_once_stay_under_one_cent(self):
+        provider = self.enterContext(Provider())
+        router = self.enterContext(Router("[budget]\ndaily_usd = 0.01\n" + three_prices(provider.base)))
+        ask = {"model": "fake/middle", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+        highest, over = 0, threading.Event()
+
+        def watch():
+            nonlocal highest
+            while not over.is_set():
+                day = router.get("/v1/budget")["daily"]
+                highest = max(highest, round((day["spent_usd"] + day["reserved_usd"]) * 1e9))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        with ThreadPoolExecutor(64) as pool:
+            statuses = [status for status, _, _ in pool.map(lambda _: self.post(router, ask), range(200))]
+        over.set()
+        watcher.join()
+        self.assertEqual(set(statuses), {200, 402})
+        self.assertLessEqual(highest, 10_000_000)
+        self.assertLessEqual(round(router.spent() * 1e9), 10_000_000)
+        self.assertEqual(len(provider.used), statuses.count(200))
 
 
 class Aider(unittest.TestCase):
