@@ -73,7 +73,6 @@ struct Pricing {
 
 /// `GET /v1/models`; `?available=true` leaves out what cannot be called now.
 pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuery) -> Json<List> {
-    std::future::ready(()).await;
     let view = View::of(&state);
     let mut data: Vec<Entry> =
         view.snapshot.catalog.listing().into_iter().map(|listed| view.entry(&listed)).collect();
@@ -89,7 +88,6 @@ pub(super) async fn one(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Entry>, Failure> {
-    std::future::ready(()).await;
     let view = View::of(&state);
     let catalog = &view.snapshot.catalog;
     if let Some(listed) = catalog.listed(&id) {

@@ -136,7 +136,6 @@ pub(super) fn under_v1(path: &str) -> String {
 }
 
 async fn unknown_path(uri: Uri) -> Failure {
-    std::future::ready(()).await;
     let path = uri.path();
     let shown: String = path.chars().filter(|c| !c.is_control()).take(200).collect();
     if not_built(path) {
@@ -154,7 +153,6 @@ async fn unknown_path(uri: Uri) -> Failure {
 }
 
 async fn wrong_method(method: axum::http::Method, uri: Uri) -> Failure {
-    std::future::ready(()).await;
     let shown: String = uri.path().chars().filter(|c| !c.is_control()).take(200).collect();
     Failure::wrong_method(format!(
         "{method} is not possible on {shown}; the `allow` header lists what is"

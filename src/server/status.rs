@@ -17,7 +17,6 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `GET /`, which clients probe without a key.
 pub(super) async fn root() -> Json<Value> {
-    std::future::ready(()).await;
     Json(json!({
         "name": "edge-router",
         "version": VERSION,
@@ -28,7 +27,6 @@ pub(super) async fn root() -> Json<Value> {
 
 /// `GET /health`: 200 as soon as the server listens. Says when a newer configuration was refused.
 pub(super) async fn health(State(state): State<AppState>) -> Json<Value> {
-    std::future::ready(()).await;
     let config_error = state.runtime.reload_error.lock().clone();
     Json(json!({
         "status": "ok",
@@ -40,13 +38,11 @@ pub(super) async fn health(State(state): State<AppState>) -> Json<Value> {
 
 /// `GET /health/live`.
 pub(super) async fn live() -> Json<Value> {
-    std::future::ready(()).await;
     Json(json!({ "status": "ok" }))
 }
 
 /// `GET /health/ready`: 503 until a backend can serve.
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Failure> {
-    std::future::ready(()).await;
     if state.ready() {
         return Ok(Json(json!({ "status": "ready" })));
     }
@@ -57,7 +53,6 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, 
 
 /// `GET /health/detailed`: providers and their models, configuration, classifier. No secrets.
 pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
-    std::future::ready(()).await;
     let snapshot = state.current();
     let models = snapshot.catalog.models();
     let providers: Vec<Value> = snapshot
@@ -108,7 +103,6 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
 
 /// `GET /metrics`, Prometheus text.
 pub(super) async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
-    std::future::ready(()).await;
     show_budget(&state.runtime.ledger.recent_headroom());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], telemetry::recorder().render())
@@ -116,7 +110,6 @@ pub(super) async fn metrics(State(state): State<AppState>) -> impl IntoResponse 
 
 /// `GET /stats`: the same counters as JSON.
 pub(super) async fn stats(State(state): State<AppState>) -> Json<Value> {
-    std::future::ready(()).await;
     show_budget(&state.runtime.ledger.recent_headroom());
     Json(json!({ "version": VERSION, "counters": telemetry::counters() }))
 }
