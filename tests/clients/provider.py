@@ -41,7 +41,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.stopped:  # a connection that was kept open ends too
             self.close_connection = True
             return
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        received = self.rfile.read(int(self.headers["content-length"]))
+        self.server.bodies.append(received)
+        body = json.loads(received)
         self.server.requests.append(body)
         text, call = answer(body)
         usage = {"prompt_tokens": len(json.dumps(body["messages"])) // 4, "completion_tokens": 17,
@@ -102,7 +104,8 @@ class Provider:
 
     def __enter__(self):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.requests, self.server.used, self.server.stopped = [], [], False
+        self.server.requests, self.server.used, self.server.bodies = [], [], []
+        self.server.stopped = False
         self.base = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
@@ -115,6 +118,11 @@ class Provider:
     @property
     def requests(self):
         return self.server.requests
+
+    @property
+    def bodies(self):
+        """The requests byte for byte."""
+        return self.server.bodies
 
     @property
     def used(self):

@@ -161,6 +161,20 @@ class Promises(unittest.TestCase):
             self.assertEqual(answer["_proxy"]["attempts"][0]["model_id"], "cheap/tiny")
             self.assertEqual(headers["x-edge-model"], "fake/small")
 
+    def test_unknown_fields_reach_the_provider_unchanged_and_in_order(self):
+        provider = self.enterContext(Provider())
+        sent = ('{"x_custom":{"a":[1,2],"f":1.0,"big":12345678901234567890123},"model":"fake/small",'
+                '"reasoning_effort":"low","messages":[{"role":"user","content":[{"type":"text",'
+                '"text":"caf\\u00e9","cache_control":{"type":"ephemeral"}}],"x_inner":null}],'
+                '"max_tokens":50,"temperature":1e0,"x_last":"\\/"}')
+        config = three_prices(provider.base).replace('["chat", "tools"]', '["chat", "tools", "reasoning"]')
+        router = self.enterContext(Router(config))
+        request = urllib.request.Request(
+            router.base + "/v1/chat/completions", sent.encode(), {"content-type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertEqual(provider.bodies[-1].decode(), sent.replace("fake/small", "small"))
+
     def test_two_hundred_requests_at_once_stay_under_one_cent(self):
         provider = self.enterContext(Provider())
         router = self.enterContext(Router("[budget]\ndaily_usd = 0.01\n" + three_prices(provider.base)))
