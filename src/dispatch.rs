@@ -63,7 +63,7 @@ pub struct Attempt {
     pub reason: String,
 }
 
-/// What has been tried so far, over every plan of the request.
+/// What has been tried so far for the request.
 #[derive(Debug, Default)]
 pub struct Tries {
     pub attempts: Vec<Attempt>,
@@ -97,7 +97,8 @@ impl Tries {
 
     /// Why the candidates came to nothing.
     pub fn gave_out(&self) -> GaveOut {
-        if self.attempts.is_empty() { GaveOut::Money } else { GaveOut::Calls }
+        let only_money = self.attempts.is_empty() && self.budget.is_some();
+        if only_money { GaveOut::Money } else { GaveOut::Calls }
     }
 
     /// Notes that a full bucket stood in the way; the target was not called.
@@ -105,6 +106,17 @@ impl Tries {
         self.limited.push(format!("{}: {why}", model.id));
         if let Some(wait) = retry_after {
             self.retry_after = Some(self.retry_after.map_or(wait, |known| known.min(wait)));
+        }
+    }
+
+    /// Ends the open call: it cost nothing.
+    async fn give_back(&mut self, desk: Desk<'_>) {
+        let Some(OpenCall { pass, reservation, .. }) = self.open.take() else { return };
+        if let Some(pass) = pass {
+            desk.buckets.refund(pass);
+        }
+        if let Some(reservation) = reservation {
+            reservation.release().await;
         }
     }
 
@@ -131,8 +143,6 @@ pub enum Halt {
     Refused(ProviderError),
     /// No time is left.
     Deadline,
-    /// The ledger cannot be written.
-    Ledger(String),
 }
 
 /// Calls the candidates one after the other until one begins to answer; those not reached stay in
@@ -155,7 +165,7 @@ pub async fn run(
         if desk.clock.instant() >= order.deadline {
             return Err(Halt::Deadline);
         }
-        tries.open = hold(desk, order, &candidate, tries).await?;
+        tries.open = hold(desk, order, &candidate, tries).await;
         if tries.open.is_none() {
             continue;
         }
@@ -172,21 +182,18 @@ async fn hold(
     order: &Order,
     candidate: &Candidate,
     tries: &mut Tries,
-) -> Result<Option<OpenCall>, Halt> {
+) -> Option<OpenCall> {
     let tokens = order.prompt_tokens + u64::from(candidate.output_cap);
     let pass = match desk.buckets.take(&candidate.model, tokens, desk.clock.now()) {
         Ok(pass) => pass,
         Err(limited) => {
             tries.skip_limited(&candidate.model, &limited.to_string(), limited.retry_after);
-            return Ok(None);
+            return None;
         }
     };
     if candidate.ceiling.is_zero() {
-        return Ok(Some(OpenCall {
-            candidate: candidate.clone(),
-            pass: Some(pass),
-            reservation: None,
-        }));
+        let candidate = candidate.clone();
+        return Some(OpenCall { candidate, pass: Some(pass), reservation: None });
     }
     let ask = Ask {
         request: order.id.clone(),
@@ -196,34 +203,25 @@ async fn hold(
         attempt: tries.fallback_index(),
         ceiling: candidate.ceiling,
     };
-    match desk.ledger.reserve(ask).await {
-        Ok(mut reservation) => match reservation.dispatched().await {
-            Ok(()) => Ok(Some(OpenCall {
-                candidate: candidate.clone(),
-                pass: Some(pass),
-                reservation: Some(reservation),
-            })),
-            Err(error) => Err(Halt::Ledger(error.to_string())),
-        },
+    match reserve(desk.ledger, ask).await {
+        Ok(reservation) => {
+            let candidate = candidate.clone();
+            Some(OpenCall { candidate, pass: Some(pass), reservation: Some(reservation) })
+        }
         Err(refused) => {
             desk.buckets.refund(pass);
             tries.budget = Some(refused);
-            Ok(None)
+            None
         }
     }
 }
 
-impl Tries {
-    /// Ends the open call: it cost nothing.
-    async fn give_back(&mut self, desk: Desk<'_>) {
-        let Some(OpenCall { pass, reservation, .. }) = self.open.take() else { return };
-        if let Some(pass) = pass {
-            desk.buckets.refund(pass);
-        }
-        if let Some(reservation) = reservation {
-            reservation.release().await;
-        }
-    }
+/// The call follows at once, so the reservation is marked as dispatched. A ledger that cannot be
+/// written refuses like an exhausted budget: what is free goes on.
+async fn reserve(ledger: &Ledger, ask: Ask) -> Result<Reservation, BudgetError> {
+    let mut reservation = ledger.reserve(ask).await?;
+    reservation.dispatched().await.map_err(BudgetError::Store)?;
+    Ok(reservation)
 }
 
 /// Calls one target with each of its usable keys. `None`: it failed, go on.
@@ -289,4 +287,19 @@ async fn call_with_keys(
         tries.fail(model, &error);
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_reservation_means_that_the_money_is_gone() {
+        let mut tries = Tries::default();
+        tries.limited.push("a/m: our own rate limit `minute cap` is used up".to_owned());
+        assert_eq!(tries.gave_out(), GaveOut::Calls);
+        let limit = crate::money::NanoUsd(1);
+        tries.budget = Some(BudgetError::PerRequest { limit, asked: limit });
+        assert_eq!(tries.gave_out(), GaveOut::Money);
+    }
 }

@@ -4,7 +4,7 @@
 
 mod closing;
 
-pub use closing::{BYTES_PER_TOKEN, Closed, Closing};
+pub use closing::{BYTES_PER_TOKEN, CLIENT_GONE, Closed, Closing};
 
 use std::time::Duration;
 
@@ -31,10 +31,13 @@ const BACKLOG: usize = 64;
 
 /// Reads a whole answer. An answer that cannot be read is the provider's failure: nothing has
 /// reached the client yet, so another candidate may still serve.
+///
+/// # Errors
+/// What the provider did wrong; a timeout where it has not ended by `deadline`.
 pub async fn read_whole(
-    from: Dialect,
-    to: Dialect,
+    (from, to): (Dialect, Dialect),
     body: ReplyBody,
+    deadline: Instant,
 ) -> Result<Answer, ProviderError> {
     match body {
         ReplyBody::Whole(bytes) => {
@@ -42,7 +45,9 @@ pub async fn read_whole(
         }
         ReplyBody::Events(mut events) => {
             let mut all: Vec<ChatEvent> = Vec::new();
-            while let Some(event) = events.next().await {
+            while let Some(event) =
+                tokio::time::timeout_at(deadline, events.next()).await.map_err(|_| out_of_time())?
+            {
                 all.push(event?);
             }
             Ok(Answer::from_events(all))
@@ -68,6 +73,16 @@ pub async fn finish_whole(
     }
     let body = answer.write(request.origin.dialect, &shell, &closed.proxy);
     (body, closed)
+}
+
+fn out_of_time() -> ProviderError {
+    ProviderError {
+        kind: ProviderErrorKind::Timeout,
+        status: None,
+        message: "the answer was not complete within server.request_timeout_s".to_owned(),
+        body: None,
+        retry_after: None,
+    }
 }
 
 fn protocol_error(message: &str) -> ProviderError {
@@ -209,4 +224,17 @@ fn ended(relay: &mut StreamRelay) -> End {
 
 fn fault(fault: &StreamFault) -> End {
     End::Fault { message: fault.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_never_ends_is_left_at_the_deadline() {
+        let body = ReplyBody::Events(futures_util::stream::pending().boxed());
+        let dialects = (Dialect::OpenAi, Dialect::OpenAi);
+        let error = read_whole(dialects, body, Instant::now()).await.unwrap_err();
+        assert_eq!(error.kind, ProviderErrorKind::Timeout);
+    }
 }

@@ -1,4 +1,4 @@
-//! Steps 8 to 10: reserve, call, relay; plan again without what failed.
+//! Steps 8 to 10: reserve, call, relay; then the next candidate, in the end the last resort.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::dispatch::{self, Desk, Dispatched, Halt, OpenCall, Order, Tries};
 use crate::ids::ModelId;
 use crate::ledger::RequestRecord;
 use crate::providers::ReplyBody;
-use crate::relay::{self, BYTES_PER_TOKEN, Closing, KEEPALIVE, StreamJob};
+use crate::relay::{self, BYTES_PER_TOKEN, CLIENT_GONE, Closing, KEEPALIVE, StreamJob};
 use crate::state::AppState;
 use crate::strategy::estimate;
 use crate::telemetry;
@@ -39,7 +39,8 @@ pub(super) async fn run(
             let _ = tell.send(Ok(reply));
         }
         Some(Err(error)) => {
-            record_failure(&app, &decision, &tries, &error).await;
+            let why = (error.code(), error.status(), error.to_string());
+            record_unanswered(&app, &decision, &tries, why).await;
             let _ = tell.send(Err(error));
         }
         None => client_gone(&app, &decision, &mut tries).await,
@@ -49,11 +50,8 @@ pub(super) async fn run(
 /// Closes the account of a request whose client left before an answer began.
 async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
     let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
-        let mut record = draft(decision, None, tries);
-        record.error = Some("client_gone".to_owned());
-        record.status = 499;
-        app.runtime.ledger.record(record).await;
-        return;
+        let why = ("client_gone", CLIENT_GONE, String::new());
+        return record_unanswered(app, decision, tries, why).await;
     };
     let mut observed = Observed::default();
     if !decision.request.stream {
@@ -134,7 +132,6 @@ async fn relay(
         ..decision.preview()
     };
     let model = candidate.model.clone();
-    remember(app, decision, &model.id);
     let mut closing = Closing::new(
         app.runtime.clone(),
         (candidate, reservation, pass),
@@ -144,7 +141,8 @@ async fn relay(
     );
     let to = request.origin.dialect;
     if matches!(reply.body, ReplyBody::Whole(_)) || !request.stream {
-        let answer = match relay::read_whole(reply.dialect, to, reply.body).await {
+        let deadline = Instant::from_std(decision.context.deadline);
+        let answer = match relay::read_whole((reply.dialect, to), reply.body, deadline).await {
             Ok(answer) => answer,
             Err(error) => {
                 let now = app.runtime.clock.instant();
@@ -154,12 +152,14 @@ async fn relay(
                 return None;
             }
         };
+        remember(app, decision, &model.id);
         closing.first_byte();
         let (body, closed) = relay::finish_whole(closing, answer, request).await;
         meta.cost = Some(closed.cost);
         meta.budget_remaining = app.runtime.ledger.recent_headroom().remaining();
         return Some(Reply { meta, body: ReplyContent::Whole(body) });
     }
+    remember(app, decision, &model.id);
     let (id, name) = (closing.id().as_str(), model.id.as_str());
     let relay = StreamRelay::new(reply.dialect, request, id, name).created_at(closing.created());
     let (sender, receiver) = relay::channel();
@@ -221,13 +221,19 @@ fn reason(decision: &Decision, candidate: &crate::strategy::Candidate) -> String
     format!("{}; {}", super::explain::why_tier(&decision.verdict), candidate.reason)
 }
 
-async fn record_failure(app: &AppState, decision: &Decision, tries: &Tries, error: &ChatError) {
+/// Records and counts a request without an answer: its error code, status and why.
+async fn record_unanswered(
+    app: &AppState,
+    decision: &Decision,
+    tries: &Tries,
+    (code, status, why): (&str, u16, String),
+) {
     let mut record = draft(decision, None, tries);
     record.elapsed =
         app.runtime.clock.instant().saturating_duration_since(decision.context.received);
-    record.error = Some(error.code().to_owned());
-    record.status = error.status();
-    record.reason = error.to_string();
+    record.error = Some(code.to_owned());
+    record.status = status;
+    record.reason = why;
     telemetry::request_finished(&record);
     app.runtime.ledger.record(record).await;
 }

@@ -28,7 +28,6 @@ pub(super) fn halted(halt: Halt, tries: &Tries) -> ChatError {
                     .into(),
             attempts: tries.attempts.clone(),
         },
-        Halt::Ledger(message) => ChatError::LedgerUnavailable { message },
         Halt::Exhausted => internal(),
     }
 }
@@ -158,15 +157,27 @@ fn from_plan(decision: &Decision, empty: Empty) -> ChatError {
             ChatError::NoBackend { message, retry_after: retry_after.unwrap_or(DEFAULT_RETRY) }
         }
         Empty::NothingConfigured if named_nothing(decision) => ChatError::NoBackend {
-            message: format!(
-                "`{}` stands for no model that is here: start Ollama, run `edge-router models pull smollm2-135m`, or ask for another of GET /v1/models.",
-                decision.request.model
-            ),
+            message: nothing_behind(decision),
             retry_after: Duration::from_secs(30),
         },
         Empty::NothingConfigured | Empty::PriceUnknown | Empty::TooWeak { .. } => {
             ChatError::NoBackend { message, retry_after: Duration::from_secs(30) }
         }
+    }
+}
+
+/// What to do about a name that leads to no model that is there.
+fn nothing_behind(decision: &Decision) -> String {
+    let name = &decision.request.model;
+    let keyless = decision.plan.refused.iter().find(|one| matches!(one.reason, Reason::NotEnabled));
+    match keyless {
+        Some(refusal) => format!(
+            "The provider `{}` of `{name}` has no key: put it into the environment (`edge-router init` writes a file that names the variables) and start the router again, or ask for another of GET /v1/models.",
+            refusal.model.provider
+        ),
+        None => format!(
+            "`{name}` stands for no model that is here: start Ollama, run `edge-router models pull smollm2-135m`, or ask for another of GET /v1/models."
+        ),
     }
 }
 

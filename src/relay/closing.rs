@@ -140,7 +140,7 @@ impl Closing {
 }
 
 /// What nginx logs for a client that hung up; no client ever sees it.
-const CLIENT_GONE: u16 = 499;
+pub const CLIENT_GONE: u16 = 499;
 
 fn proxy(record: &RequestRecord, candidate: &Candidate, attempts: &[Attempt]) -> Value {
     json!({

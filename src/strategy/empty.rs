@@ -16,7 +16,7 @@ pub enum Empty {
     #[error("This client key may use none of the models that could serve.")]
     NotAllowed,
     #[error(
-        "No configured model can do what the request needs: {lacks} is missing in {models} of {models}. Leave it out or configure a model that has it."
+        "No configured model can do what the request needs: {lacks} is missing in {models} of {models}. Leave it out, or add a model that has it: set a provider's key or start Ollama."
     )]
     Unsupported { lacks: String, models: usize },
     /// The prompt fits no window; `window` is the largest of those that could serve.

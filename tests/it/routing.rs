@@ -118,3 +118,16 @@ async fn asking_for_free_models_where_none_is_says_so_and_not_that_nothing_is_co
     let message = body["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("`local` stands for no model"), "{message}");
 }
+
+#[tokio::test]
+async fn a_named_model_whose_provider_has_no_key_says_so() {
+    let upstream = Upstream::start().await;
+    let toml = crate::openai::one_provider(&upstream).replace("sk-test", "${NO_SUCH_VARIABLE}");
+    let router = TestRouter::start(&toml).await;
+    let body = json!({"model": "solid", "messages": [{"role": "user", "content": "hi"}]});
+    let response = router.chat(&body).await;
+    assert_eq!(response.status(), 503);
+    let error: Value = response.json().await.unwrap();
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("The provider `up` of `solid` has no key"), "{message}");
+}
