@@ -9,6 +9,7 @@ mod followup;
 mod heuristic;
 mod instruction;
 mod lexicon;
+mod quoting;
 mod rounds;
 mod side;
 mod verdict;

@@ -1,20 +1,23 @@
 //! Takes one message out of its client's envelope: what of it did a human say? Decides by the
 //! markers of `wrappers` and by place only; it knows nothing of other messages.
 
+use std::borrow::Cow;
+
 use crate::chat::{Message, Part};
 
 use super::elements::{Grain, opening, peel};
+use super::quoting::{unquote, without_paste_marks};
 use super::wrappers::{
     AIDER_NOTICES, APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS,
-    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LOCAL_COMMANDS, MORE_RULES, NOTICES, Notice, REFUSALS,
-    REFUSED_CALLS, REPLIES, SPOKEN,
+    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LANGUAGE_RULE, LOCAL_COMMANDS, MORE_RULES, NOTICES,
+    Notice, READ_FILE, REFUSALS, REFUSED_CALLS, REPLIES, SPOKEN,
 };
 
 /// Who speaks in a message of role `user`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Voice<'a> {
     /// The human's words, one piece per part.
-    Human(Vec<&'a str>),
+    Human(Vec<Cow<'a, str>>),
     /// An account of what was said before, made by the program.
     Summary(&'a str),
     /// The program's report on an answer: tool output as text, a complaint.
@@ -62,9 +65,9 @@ struct Reading<'a> {
     /// Words inside an element made for them: certain.
     taken: Vec<&'a str>,
     /// Texts that no rule claimed.
-    loose: Vec<&'a str>,
+    loose: Vec<Cow<'a, str>>,
     /// Whole fenced blocks that name a file: attachments if anything else was said.
-    blocks: Vec<&'a str>,
+    blocks: Vec<Cow<'a, str>>,
     summary: Option<&'a str>,
     /// The message reports on tools: loose texts in it are output.
     report: bool,
@@ -99,7 +102,7 @@ impl<'a> Reading<'a> {
         }
         self.local_command |= LOCAL_COMMANDS.iter().any(|mark| text.starts_with(mark));
         let rest = peel(text, grain);
-        if rest.is_empty() {
+        if rest.is_empty() || (grain == Grain::Part && is_read_file(rest)) {
             return;
         }
         match notice(rest, self.client) {
@@ -129,7 +132,7 @@ impl<'a> Reading<'a> {
             }
         } else if !introduces_attachment(text, next) {
             let words = unquote(form(without_rules(text, self.client)));
-            if is_file_block(words) {
+            if is_file_block(&words) {
                 self.blocks.push(words);
             } else if !words.is_empty() {
                 self.loose.push(words);
@@ -145,10 +148,10 @@ impl<'a> Reading<'a> {
             && !self.local_command
             && self.summary.is_none()
         {
-            self.loose.push(filler);
+            self.loose.push(Cow::Borrowed(filler));
         }
         let words = if !self.taken.is_empty() {
-            self.taken
+            self.taken.into_iter().map(Cow::Borrowed).collect()
         } else if self.report {
             Vec::new()
         } else if self.loose.is_empty() {
@@ -157,7 +160,9 @@ impl<'a> Reading<'a> {
             self.loose
         };
         match self.summary {
-            _ if !words.is_empty() => Voice::Human(words),
+            _ if !words.is_empty() => {
+                Voice::Human(words.into_iter().map(without_paste_marks).collect())
+            }
             Some(summary) => Voice::Summary(summary),
             None if self.report => Voice::Report,
             None => Voice::Program,
@@ -270,7 +275,16 @@ pub(super) fn without_rules(text: &str, client: Client) -> &str {
         .chain(more)
         .filter_map(|mark| text.rmatch_indices(mark).map(|(at, _)| at).find(starts_line))
         .min();
-    cut.and_then(|at| text.get(..at)).unwrap_or(text).trim()
+    let words = cut.and_then(|at| text.get(..at)).unwrap_or(text).trim();
+    if client == Client::Aider { without_language_rule(words) } else { words }
+}
+
+/// The text without the line that aider adds where the terminal's language is known.
+fn without_language_rule(text: &str) -> &str {
+    let Some((words, last)) = text.rsplit_once("\n\n") else { return text };
+    let language = last.strip_prefix(LANGUAGE_RULE).and_then(|tail| tail.strip_suffix('.'));
+    let one = language.is_some_and(|name| name.len() <= 40 && !name.contains(['\n', '.']));
+    if one { words.trim_end() } else { text }
 }
 
 /// The question at the end of a form that an editor filled in.
@@ -286,29 +300,19 @@ fn form(text: &str) -> &str {
     question.map_or("", |(_, words)| words.trim())
 }
 
-/// The text without the double quotes that opencode and Kilo put around an argument. Quotes that
-/// open and close inside a sentence stay.
-fn unquote(text: &str) -> &str {
-    let Some(inner) = text.strip_prefix('"').and_then(|tail| tail.strip_suffix('"')) else {
-        return text;
-    };
-    let plain = inner
-        .match_indices('"')
-        .find(|(at, _)| *at == 0 || inner.as_bytes().get(at - 1) != Some(&b'\\'));
-    let wraps = plain.is_none_or(|(at, _)| {
-        inner.get(..at).and_then(|head| head.chars().next_back()).is_none_or(|before| {
-            before.is_whitespace() || matches!(before, '(' | '[' | '{' | '=' | ':' | ',')
-        })
-    });
-    if wraps { inner.trim() } else { text }
-}
-
 /// A single line that ends in a colon before a part that is wholly an attached file.
 fn introduces_attachment(text: &str, next: &str) -> bool {
     text.ends_with(':')
         && !text.contains('\n')
         && opening(next)
             .is_some_and(|name| name == "file" || name == "file_content" || name == "path")
+}
+
+/// What opencode and Kilo read for an attached file.
+fn is_read_file(text: &str) -> bool {
+    let (first, second) = READ_FILE;
+    let head = text.get(..text.floor_char_boundary(4_200)).unwrap_or(text);
+    head.strip_prefix(first).is_some_and(|tail| tail.contains(second))
 }
 
 /// A fenced block whose first line names a file, and nothing else (Continue's form of a mention).

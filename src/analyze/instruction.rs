@@ -2,6 +2,8 @@
 //! continues, whether the client asks on its own, whether the agent runs in circles. Decides by
 //! place and markers (`envelope`, `side`, `rounds`, `followup`); it does not judge difficulty.
 
+use std::borrow::Cow;
+
 use crate::catalog::Tier;
 use crate::chat::{ChatRequest, Message, Role};
 
@@ -9,7 +11,9 @@ use super::envelope::{Client, Voice, notice, texts, voice, without_rules};
 use super::followup::{Before, leans_on_what_came_before};
 use super::rounds::runs_in_circles;
 use super::side::side_request;
-use super::wrappers::{AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES};
+use super::wrappers::{
+    AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES, SHORTENED, SHORTENED_GOALS,
+};
 
 /// A chain of follow-ups is followed no further than this.
 const LONGEST_CHAIN: usize = 16;
@@ -37,7 +41,7 @@ pub struct Instruction {
 struct Saying<'a> {
     /// Index of its message.
     at: usize,
-    pieces: Vec<&'a str>,
+    pieces: Vec<Cow<'a, str>>,
 }
 
 impl Saying<'_> {
@@ -108,8 +112,9 @@ fn reply_before(messages: &[Message], at: usize) -> Before {
 /// Every text of the human in order; what a program wrote in their name is left out.
 fn sayings(messages: &[Message], client: Client) -> Vec<Saying<'_>> {
     let mut found: Vec<Saying<'_>> = Vec::new();
+    let question = shortened(messages);
     for (at, message) in messages.iter().enumerate() {
-        if !matches!(message.role, Role::User | Role::Tool) {
+        if !matches!(message.role, Role::User | Role::Tool) || question == Some(at) {
             continue;
         }
         if client == Client::Aider
@@ -174,8 +179,29 @@ fn without_human(messages: &[Message], client: Client) -> &str {
         Voice::Human(_) | Voice::Report | Voice::Program => None,
     });
     let texts_of_users = || users.find_map(|message| texts(message).last());
+    if let Some(goal) = shortened(messages).and_then(|at| goal(messages.get(at + 1)?)) {
+        return goal;
+    }
     let text = quoted.or_else(texts_of_users).unwrap_or("").trim();
     if notice(text, client).is_some() { text } else { without_rules(text, client) }
+}
+
+/// The index of the program's question that begins a shortened history. A human who asks the same
+/// gets no answer under headings.
+fn shortened(messages: &[Message]) -> Option<usize> {
+    let at = messages.iter().position(|message| message.role == Role::User)?;
+    let asks = texts(messages.get(at)?).next()?.trim() == SHORTENED;
+    (asks && goal(messages.get(at + 1)?).is_some()).then_some(at)
+}
+
+/// What the human wants after a summary by headings.
+fn goal(summary: &Message) -> Option<&str> {
+    let text = texts(summary).next()?;
+    let section = |head: &&str| text.split_once(head).map(|(_, tail)| tail);
+    let tail = SHORTENED_GOALS.iter().find_map(section)?;
+    let body = tail.split("\n#").next().unwrap_or(tail).trim();
+    let words = body.trim_start_matches(['-', '*']).trim();
+    (!words.is_empty()).then_some(words)
 }
 
 /// The last line of a summary that is a list item wholly in double quotes.

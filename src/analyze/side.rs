@@ -39,8 +39,12 @@ const SIGNS: &[Sign] = &[
     Sign(Spot::System, &["new conversation topic"], Tier::Trivial),
     Sign(Spot::System, &["commit message"], Tier::Trivial),
     Sign(Spot::System, &["branch name", "generat"], Tier::Trivial),
+    Sign(Spot::System, &["title", "coding session"], Tier::Trivial),
+    Sign(Spot::System, &["you are naming a coding session"], Tier::Trivial),
     Sign(Spot::Begins, &["make a title for this conversation"], Tier::Trivial),
     Sign(Spot::Begins, &["generate a title for this conversation"], Tier::Trivial),
+    Sign(Spot::Begins, &["generate a concise, single-line task title"], Tier::Trivial),
+    Sign(Spot::BeginsAnyway, &["[suggestion mode:"], Tier::Trivial),
     Sign(Spot::Begins, &["please write a 5-10 word title"], Tier::Trivial),
     Sign(Spot::Begins, &["summarize this coding conversation in under"], Tier::Trivial),
     Sign(Spot::Begins, &["generate a concise", "title for this conversation"], Tier::Trivial),
@@ -56,6 +60,7 @@ const SIGNS: &[Sign] = &[
     Sign(Spot::System, &["shorten", "dialogue"], Tier::Operational),
     Sign(Spot::System, &["shorten", "conversation"], Tier::Operational),
     Sign(Spot::Begins, &["<conversation>"], Tier::Operational),
+    Sign(Spot::Begins, &["here is the conversation so far", "<conversation>"], Tier::Operational),
     Sign(Spot::Begins, &["# user\n", "# assistant\n"], Tier::Operational),
     Sign(Spot::Begins, &["summarize the conversation so far"], Tier::Operational),
     Sign(Spot::Begins, &["generate a detailed summary of this conversation"], Tier::Operational),
@@ -65,6 +70,7 @@ const SIGNS: &[Sign] = &[
     Sign(Spot::BeginsAnyway, &["respond with text only"], Tier::Operational),
     Sign(Spot::BeginsAnyway, &["critical: respond with text only"], Tier::Operational),
     Sign(Spot::BeginsAnyway, &["your task is to create a detailed summary"], Tier::Operational),
+    Sign(Spot::BeginsAnyway, &["managed memory has two directories"], Tier::Operational),
     Sign(Spot::WithinAnyway, &["managed memory directory"], Tier::Operational),
 ];
 

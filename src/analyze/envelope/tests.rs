@@ -36,6 +36,17 @@ fn heard(parts: &[&str], client: Client) -> Option<String> {
     "fix it"
 )]
 #[case::quotes_of_the_shell("\"fix it\"", "fix it")]
+#[case::escaped_quotes(r#""\"a\" and \"b\"""#, "\"a\" and \"b\"")]
+#[case::a_typed_backslash_before_a_quote(r#""print \\"x\\" twice""#, r#"print \"x\" twice"#)]
+#[case::pasted(
+    "\n<pasted_content id=\"e07b\">\nfix\n  it\n</pasted_content id=\"e07b\">\n",
+    "fix\n  it"
+)]
+#[case::words_and_something_pasted(
+    "why?\n\n<pasted_content id=\"1\">\na\n</pasted_content id=\"1\">\n\nfix it",
+    "why?\n\na\n\nfix it"
+)]
+#[case::piped_to_codex("fix it\n\n<stdin>\nport it\n</stdin>", "fix it")]
 #[case::quotes_inside_quotes("\"rename \"a\" to \"b\"\"", "rename \"a\" to \"b\"")]
 #[case::quotes_of_a_sentence("\"a\" or \"b\"", "\"a\" or \"b\"")]
 #[case::a_pasted_log(
@@ -75,6 +86,7 @@ fn one_text_gives_the_humans_words(#[case] text: &str, #[case] words: &str) {
 #[case::resumed_with_words_in_one_part(&["[TASK RESUMPTION] This task was interrupted.\n\nNew words:\n<user_message>\ngo on\n</user_message>"], "go on")]
 #[case::qwen_attachment(&["fix @a.rs", "\n--- Content from referenced files ---", "\nContent from @a.rs:\n", "port it", "\n--- End of content ---"], "fix @a.rs")]
 #[case::opencode_attachment(&["fix @a.rs", "Read from a.rs:", "<file>\nport it\n</file>"], "fix @a.rs")]
+#[case::opencode_file_argument(&["Called the Read tool with the following input: {\"filePath\":\"/a.md\"}", "<path>/a.md</path>\n<type>file</type>\n<content>\n1: port it\n</content>", "\"fix it\""], "fix it")]
 #[case::continue_attachment(&["```rs src/a.rs\nfn a() {}\n```", "fix it"], "fix it")]
 #[case::text_around_an_image(&["look at this", "and fix it"], "look at this\nand fix it")]
 #[case::filler_typed_by_a_human(&["Continue from where you left off."], "Continue from where you left off.")]
@@ -116,5 +128,5 @@ fn words_with_which_a_human_refused_a_tool_are_heard() {
         is_error: true,
     };
     let message = Message { role: Role::User, parts: vec![result] };
-    assert_eq!(voice(&message, Client::Other), Voice::Human(vec!["use sqlite instead"]));
+    assert_eq!(voice(&message, Client::Other), Voice::Human(vec!["use sqlite instead".into()]));
 }

@@ -8,6 +8,8 @@ use crate::wire::decode_request;
 
 use super::*;
 
+mod recorded;
+
 const CONVERSATIONS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/conversations/train.jsonl"));
 
