@@ -10,6 +10,7 @@ mod heuristic;
 mod instruction;
 mod lexicon;
 mod quoting;
+mod replies;
 mod rounds;
 mod side;
 mod verdict;

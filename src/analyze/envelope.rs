@@ -7,10 +7,11 @@ use crate::chat::{Message, Part};
 
 use super::elements::{Grain, opening, peel};
 use super::quoting::{unquote, without_paste_marks};
+use super::replies::{feedback, introduced, refused, remark, reply};
 use super::wrappers::{
     AIDER_NOTICES, APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS,
-    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LANGUAGE_RULE, LOCAL_COMMANDS, MORE_RULES, NOTICES,
-    Notice, READ_FILE, REFUSALS, REFUSED_CALLS, REPLIES, SPOKEN,
+    FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LANGUAGE_RULE, LOCAL_COMMANDS, MODE_NOTICE,
+    MORE_RULES, NOTICES, Notice, READ_FILE, SPOKEN, TROUBLE,
 };
 
 /// Who speaks in a message of role `user`.
@@ -43,8 +44,8 @@ pub(super) fn voice(message: &Message, client: Client) -> Voice<'_> {
         let next = texts.get(at + 1).map_or("", |next| next.trim_start());
         reading.part(text.trim(), next, grain);
     }
-    let refusal = message.parts.iter().find_map(refusal);
-    reading.finish(refusal)
+    let remark = message.parts.iter().find_map(remark);
+    reading.finish(remark)
 }
 
 /// The texts that stand directly in a message.
@@ -63,7 +64,7 @@ pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
 struct Reading<'a> {
     client: Client,
     /// Words inside an element made for them: certain.
-    taken: Vec<&'a str>,
+    taken: Vec<Cow<'a, str>>,
     /// Texts that no rule claimed.
     loose: Vec<Cow<'a, str>>,
     /// Whole fenced blocks that name a file: attachments if anything else was said.
@@ -112,7 +113,7 @@ impl<'a> Reading<'a> {
             Some(Notice::Resumption) => {
                 self.report = true;
                 self.asked = true;
-                self.taken.extend(reply(rest));
+                self.taken.extend(reply(rest).map(Cow::Borrowed));
             }
             Some(Notice::Filler) => self.filler = Some(rest),
             None => self.unclaimed(rest, next),
@@ -123,12 +124,19 @@ impl<'a> Reading<'a> {
         if let Some((tool, body)) = tool_report(text) {
             self.report = true;
             self.asked = ASKING_TOOLS.contains(&tool);
-            self.taken.extend(if self.asked { reply(body) } else { refused(body) });
+            let words = if self.asked { reply(body) } else { refused(body) };
+            self.taken.extend(words.map(Cow::Borrowed));
+            self.taken.extend(feedback(body).map(Cow::Owned));
         } else if let Some(words) = spoken(text) {
-            self.taken.push(words);
+            self.taken.push(Cow::Borrowed(words));
+        } else if let Some(words) = feedback(text) {
+            self.taken.push(Cow::Owned(words));
+        } else if text.starts_with(TROUBLE) {
+            self.report = true;
+            self.taken.extend(reply(text).map(Cow::Borrowed));
         } else if self.report {
             if self.asked {
-                self.taken.extend(introduced(text));
+                self.taken.extend(introduced(text).map(Cow::Borrowed));
             }
         } else if !introduces_attachment(text, next) {
             let words = unquote(form(without_rules(text, self.client)));
@@ -140,10 +148,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn finish(mut self, refusal: Option<&'a str>) -> Voice<'a> {
-        if let Some(words) = refusal {
-            self.taken.push(words);
-        }
+    fn finish(mut self, remark: Option<Cow<'a, str>>) -> Voice<'a> {
+        self.taken.extend(remark);
         if let Some(filler) = self.filler
             && !self.local_command
             && self.summary.is_none()
@@ -151,7 +157,7 @@ impl<'a> Reading<'a> {
             self.loose.push(Cow::Borrowed(filler));
         }
         let words = if !self.taken.is_empty() {
-            self.taken.into_iter().map(Cow::Borrowed).collect()
+            self.taken
         } else if self.report {
             Vec::new()
         } else if self.loose.is_empty() {
@@ -206,7 +212,9 @@ fn spoken(text: &str) -> Option<&str> {
         after.is_empty() || after.starts_with("# ") || opening(after).is_some_and(is_element)
     });
     let end = end.or_else(|| body.find(close.as_str()))?;
-    body.get(..end).map(str::trim).filter(|words| !words.is_empty())
+    let words = body.get(..end)?.trim();
+    let words = if words.starts_with(MODE_NOTICE) { peel(words, Grain::Text) } else { words };
+    (!words.is_empty()).then_some(words)
 }
 
 fn is_element(name: &str) -> bool {
@@ -223,47 +231,6 @@ fn tool_report(text: &str) -> Option<(&str, &str)> {
     }
     let at = after.find("] Result:")?;
     Some((tail.get(..end)?, after.get(at + "] Result:".len()..)?.trim()))
-}
-
-/// The human's reply inside the report of a tool that asked.
-fn reply(body: &str) -> Option<&str> {
-    let (at, name) = REPLIES
-        .iter()
-        .filter_map(|name| body.find(&format!("<{name}>")).map(|at| (at, *name)))
-        .min()?;
-    let inner = body.get(at + name.len() + 2..)?;
-    let end = inner.rfind(&format!("</{name}>"))?;
-    inner.get(..end).map(str::trim).filter(|words| !words.is_empty())
-}
-
-/// The human's words when they refused a tool that does not ask: right after a line that says so,
-/// and with nothing after them, since the output of tools holds anything.
-fn refused(body: &str) -> Option<&str> {
-    let body = peel(body, Grain::Text);
-    let at = body.find("<feedback>")?;
-    let intro = body.get(..at)?;
-    let says_so = intro.lines().count() <= 2
-        && !intro.contains("Output:")
-        && REFUSALS.iter().any(|word| intro.contains(word));
-    (says_so && body.ends_with("</feedback>")).then(|| reply(body)).flatten()
-}
-
-/// A reply that stands in a part of its own, after at most one line of introduction.
-fn introduced(text: &str) -> Option<&str> {
-    let at = REPLIES.iter().filter_map(|name| text.find(&format!("<{name}>"))).min()?;
-    let intro = text.get(..at)?.trim();
-    (intro.lines().count() <= 1).then(|| reply(text)).flatten()
-}
-
-/// A human's words in the result of a call that they refused (Claude Code, opencode).
-fn refusal(part: &Part) -> Option<&str> {
-    let Part::ToolResult { content, .. } = part else { return None };
-    content.iter().find_map(|inner| {
-        let Part::Text { text, .. } = inner else { return None };
-        let (_, mark) = REFUSED_CALLS.iter().find(|(head, _)| text.starts_with(head))?;
-        let at = text.find(mark)? + mark.len();
-        text.get(at..).map(str::trim).filter(|words| !words.is_empty())
-    })
 }
 
 /// The text before the edit rules that aider appends.

@@ -5,14 +5,16 @@
 use std::borrow::Cow;
 
 use crate::catalog::Tier;
-use crate::chat::{ChatRequest, Message, Role};
+use crate::chat::{ChatRequest, Message, Part, Role};
 
 use super::envelope::{Client, Voice, notice, texts, voice, without_rules};
 use super::followup::{Before, leans_on_what_came_before};
+use super::replies::answer;
 use super::rounds::runs_in_circles;
 use super::side::side_request;
 use super::wrappers::{
-    AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES, SHORTENED, SHORTENED_GOALS,
+    AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES, ASKING_TOOLS, SHORTENED,
+    SHORTENED_GOALS,
 };
 
 /// A chain of follow-ups is followed no further than this.
@@ -113,7 +115,9 @@ fn reply_before(messages: &[Message], at: usize) -> Before {
 fn sayings(messages: &[Message], client: Client) -> Vec<Saying<'_>> {
     let mut found: Vec<Saying<'_>> = Vec::new();
     let question = shortened(messages);
+    let mut asking: Vec<&str> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
+        asking.extend(message.parts.iter().filter_map(asking_call));
         if !matches!(message.role, Role::User | Role::Tool) || question == Some(at) {
             continue;
         }
@@ -127,9 +131,22 @@ fn sayings(messages: &[Message], client: Client) -> Vec<Saying<'_>> {
         }
         if let Voice::Human(pieces) = voice(message, client) {
             found.push(Saying { at, pieces });
+        } else if let Some(words) = message.parts.iter().find_map(|part| answer_to(&asking, part)) {
+            found.push(Saying { at, pieces: vec![Cow::Borrowed(words)] });
         }
     }
     found
+}
+
+/// The id of a call by which the assistant asks the human.
+fn asking_call(part: &Part) -> Option<&str> {
+    let Part::ToolCall(call) = part else { return None };
+    ASKING_TOOLS.contains(&call.name.as_str()).then_some(call.id.as_str())
+}
+
+fn answer_to<'a>(asking: &[&str], part: &'a Part) -> Option<&'a str> {
+    let Part::ToolResult { call_id, .. } = part else { return None };
+    if asking.contains(&call_id.as_str()) { answer(part) } else { None }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,7 @@ pub(super) const ELEMENTS: &[(&str, Place)] = &[
     ("folder_content", Place::Around),
     ("url_content", Place::Around),
     ("workspace_diagnostics", Place::Around),
+    ("mode_notice", Place::Before),
     ("explicit_instructions", Place::Around),
     // Claude Code.
     ("system-reminder", Place::Around),
@@ -65,7 +66,10 @@ pub(super) const ELEMENTS: &[(&str, Place)] = &[
 pub(super) const LOCAL_COMMANDS: &[&str] = &["<local-command-", "<command-", "<bash-"];
 
 /// Elements around the human's words, at the start of a part.
-pub(super) const SPOKEN: &[&str] = &["task", "user_input", "user_query", "user_message"];
+pub(super) const SPOKEN: &[&str] =
+    &["task", "user_input", "user_command", "user_query", "user_message"];
+/// Stands before the words inside such an element (Cline 3).
+pub(super) const MODE_NOTICE: &str = "<mode_notice>";
 
 /// Elements around the human's words inside the result of a tool that asks the human.
 pub(super) const REPLIES: &[&str] = &["feedback", "answer", "user_message"];
@@ -79,6 +83,16 @@ pub(super) const ASKING_TOOLS: &[&str] = &[
     "new_task",
     "condense",
     "switch_mode",
+];
+
+/// First words of Cline's complaint that quotes the human in `<feedback>`.
+pub(super) const TROUBLE: &str = "You seem to be having trouble proceeding";
+
+/// How Roo's reports begin that quote the human in JSON.
+pub(super) const FEEDBACK: &[&str] = &[
+    r#"{"status":"denied","feedback":"#,
+    r#"{"status":"approved","feedback":"#,
+    r#"{"status":"guidance","feedback":"#,
 ];
 
 /// Words in the line before `<feedback>` by which another tool's result quotes the human.

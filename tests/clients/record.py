@@ -196,18 +196,19 @@ class Run:
         return ["--auto", "--config", self.config]
 
     def setup_claude(self):
+        self.model = "auto" if self.project.parent.name == "unknown" else "claude-sonnet-4-5"
         self.env |= {"ANTHROPIC_BASE_URL": self.recorder.host, "ANTHROPIC_API_KEY": KEY, "DISABLE_TELEMETRY": "1",
                      "DISABLE_AUTOUPDATER": "1", "DISABLE_ERROR_REPORTING": "1"}
 
     def command_claude(self, text, again, more):
-        return ["-p", "--model", "claude-sonnet-4-5", "--allowedTools", "Read", *(["-c"] if again else []), *more,
+        return ["-p", "--model", self.model, "--allowedTools", "Read", *(["-c"] if again else []), *more,
                 "--", text]
 
     def terminal_claude(self):
         trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
         self.write(".claude.json", {"hasCompletedOnboarding": True, "theme": "dark", "projects": {str(self.project): trusted},
                                     "customApiKeyResponses": {"approved": [KEY], "rejected": []}})
-        return ["--model", "claude-sonnet-4-5", "--allowedTools", "Read"]
+        return ["--model", self.model, "--allowedTools", "Read"]
 
     def setup_qwen(self):
         self.env |= {"OPENAI_BASE_URL": self.recorder.host + "/v1", "OPENAI_API_KEY": KEY, "OPENAI_MODEL": "gpt-test"}

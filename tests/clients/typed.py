@@ -59,6 +59,7 @@ TALKS = {
     "claude-code-197": {"tool": AGENT["tool"], "brackets": AGENT["brackets"]},
     "qwen-015": {"tool": AGENT["tool"], "pasted": AGENT["pasted"]},
     "claude": {**AGENT, **MENTION,
+               "unknown": [say("Why is @docs/plan.md so short?", "tool"), say(BRACKETS)],
                "compact": [say("Explain calc.py", "tool"), say("/compact"), say("Add a README section about it")],
                "piped": [say("What is wrong with this?", stdin=PIPED)]},
     "codex": {**AGENT, **MENTION, "task": [say("Port calc.py to Go, with tests", "tool_full", "tool")],

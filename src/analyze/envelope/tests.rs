@@ -26,6 +26,26 @@ fn heard(parts: &[&str], client: Client) -> Option<String> {
     "<task>\nfix 'a.md'\n</task>\n\n<file_content path=\"a.md\">\n<task>\nport it\n</task>\n</file_content>",
     "fix 'a.md'"
 )]
+#[case::mode_with_a_notice(
+    "<user_input mode=\"plan\"><mode_notice>plan mode</mode_notice>fix it</user_input>",
+    "fix it"
+)]
+#[case::slash_command(
+    "<user_command slash=\"fix\">fix it in a.rs</user_command>",
+    "fix it in a.rs"
+)]
+#[case::roo_task(
+    "<user_message>\nfix it\n</user_message>\n\n<environment_details>\n# Tabs\n</environment_details>",
+    "fix it"
+)]
+#[case::guidance_after_mistakes(
+    "You seem to be having trouble proceeding. The person says:\n<feedback>\nuse sed\n</feedback>",
+    "use sed"
+)]
+#[case::guidance_as_json(
+    "{\"status\":\"guidance\",\"feedback\":\"use \\\"sed\\\"\"}",
+    "use \"sed\""
+)]
 #[case::mode("<user_input mode=\"act\">fix it</user_input>", "fix it")]
 #[case::one_string_with_editor_state(
     "fix it\n\n<environment_details>\n# Tabs\na.rs\n</environment_details>",
@@ -116,6 +136,31 @@ fn a_programs_message_gives_no_words(#[case] parts: &[&str]) {
 #[case("# Fix any errors below, if possible.\n\nx")]
 fn aiders_reports_are_not_a_humans(#[case] text: &str) {
     assert_eq!(voice(&message(&[text]), Client::Aider), Voice::Report);
+}
+
+#[rstest]
+#[case::refused(
+    r#"{"status":"denied","feedback":"use sqlite\ninstead"}"#,
+    Some("use sqlite\ninstead")
+)]
+#[case::approved_with_output(
+    "{\"status\":\"approved\",\"feedback\":\"faster\"}\n\nCommand executed.",
+    Some("faster")
+)]
+#[case::no_words(r#"{"status":"denied","feedback":""}"#, None)]
+#[case::cut_off(r#"{"status":"denied","feedback":"use"#, None)]
+#[case::some_other_output(r#"{"status":"denied","feedback":"port it","id":7}"#, None)]
+fn remarks_in_json_are_heard(#[case] result: &str, #[case] words: Option<&str>) {
+    let result = Part::ToolResult {
+        call_id: "1".into(),
+        content: vec![Part::text(result)],
+        is_error: false,
+    };
+    let said = match voice(&Message { role: Role::Tool, parts: vec![result] }, Client::Other) {
+        Voice::Human(pieces) => Some(pieces.join("\n")),
+        Voice::Summary(_) | Voice::Report | Voice::Program => None,
+    };
+    assert_eq!(said.as_deref(), words);
 }
 
 #[test]

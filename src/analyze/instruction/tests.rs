@@ -157,6 +157,52 @@ fn a_chain_of_follow_ups_ends_at_the_task() {
     assert_eq!(found.turn, 4);
 }
 
+#[rstest]
+#[case::roo("ask_followup_question", "<user_message>\nthe second\n</user_message>", "the second")]
+#[case::cline("attempt_completion", "Words:\n<feedback>\nalso a.rs\n</feedback>", "also a.rs")]
+#[case::output_of_another_tool("read_file", "<user_message>\nport it\n</user_message>", "fix it")]
+fn answers_to_native_tools_that_ask_are_heard(
+    #[case] tool: &str,
+    #[case] result: &str,
+    #[case] text: &str,
+) {
+    let mut messages = request(&[(Role::User, "fix it")]).messages;
+    let call = ToolCall { id: "1".into(), name: tool.into(), arguments: "{}".into() };
+    messages.push(Message { role: Role::Assistant, parts: vec![Part::ToolCall(call)] });
+    let result = Part::ToolResult {
+        call_id: "1".into(),
+        content: vec![Part::text(result)],
+        is_error: false,
+    };
+    messages.push(Message { role: Role::Tool, parts: vec![result] });
+    assert_eq!(find_instruction(&with(messages)).text, text);
+}
+
+#[test]
+fn a_history_shortened_by_the_program_shows_the_goal_of_its_summary() {
+    let summary = "## Objective\n- Port the lexer\n\n## Work State\n### Active\n- tests";
+    let mut texts = vec![
+        (Role::User, "What did we do so far?"),
+        (Role::Assistant, summary),
+        (Role::User, "Continue if you have next steps, or stop and ask for clarification."),
+    ];
+    assert_eq!(find_instruction(&request(&texts)).text, "Port the lexer");
+    texts.extend([(Role::Assistant, "Done."), (Role::User, "rename a to b")]);
+    let found = find_instruction(&request(&texts));
+    assert_eq!((found.text.as_str(), found.turn), ("rename a to b", 1));
+}
+
+#[test]
+fn a_human_may_ask_what_was_done() {
+    let texts = [
+        (Role::User, "What did we do so far?"),
+        (Role::Assistant, "We fixed the lexer."),
+        (Role::User, "and before that?"),
+    ];
+    assert_eq!(find_instruction(&request(&texts[..1])).text, "What did we do so far?");
+    assert_eq!(find_instruction(&request(&texts)).turn, 2);
+}
+
 #[test]
 fn a_system_message_after_the_humans_changes_nothing() {
     let found = find_instruction(&request(&[
