@@ -139,6 +139,7 @@ pub(super) const NOTICES: &[(&str, &str, Notice)] = &[
     ("The history of this conversation was compacted", "", Notice::Program),
     ("Continue if you have next steps, or stop and ask", "", Notice::Program),
     ("Use the above summary generated from your last session", "", Notice::Program),
+    ("The following tool was executed by the user", "", Notice::Program),
     ("Called the Read tool with the following input", "", Notice::Program),
     ("Called the List tool with the following input", "", Notice::Program),
     ("Attached by the program", ":", Notice::Program),

@@ -102,7 +102,7 @@ class Run:
                 self.recorder.follow(plan)
                 typed, pasted = text if isinstance(text, tuple) else (text, "")
                 terminal.type(typed, pasted)
-                self.wait_until_quiet(limit=5 if typed.startswith("!") else 25)
+                self.wait_until_quiet(limit=5 if typed[0] in "!\t" else 25)
                 yield typed + pasted, self.recorder.take()
 
     def wait_until_quiet(self, quiet=4, limit=25):

@@ -102,7 +102,8 @@ def slim(body):
 def clean(text, record):
     """No trace of the machine."""
     for path, name in ((record["project"], "/project"), (record["home"], "/home/dev")):
-        text = text.replace(path, name).replace(path.replace("/", "-"), name.replace("/", "-"))
+        text = text.replace(path, name)
+        text = text.replace(re.sub(r"[^A-Za-z0-9]", "-", path), name.replace("/", "-"))
     text = re.sub(r"Linux \d+\.\d+[\w.-]*", "Linux", text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1", text)
     return re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "id", text)
@@ -131,6 +132,11 @@ def last_words(body):
     return ""
 
 
+def repeats(client, talk, turn, number):
+    """Turns after a tool result that show nothing that another fixture does not."""
+    return number > 0 and (talk == "foreign" or talk == "tool" and turn == 1 and client != "claude-code")
+
+
 def fixtures(client, talk, records):
     numbers, seen = {}, {}
     for record in records:
@@ -142,7 +148,7 @@ def fixtures(client, talk, records):
         said = None if own else typed
         alike = own and seen.get(words[:40], 0)
         seen[words[:40]] = seen.get(words[:40], 0) + 1
-        if turn in SKIPPED or (talk == "foreign" and number) or not record["body"] or alike:
+        if turn in SKIPPED or repeats(client, talk, record["turn"], number) or not record["body"] or alike:
             continue
         api = {"messages": "messages", "responses": "responses"}.get(record["path"].rsplit("/", 1)[-1], "chat")
         fixture = {"id": f"{turn}/{number}", "client": client, "version": record["version"], "date": record["date"],

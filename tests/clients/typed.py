@@ -77,5 +77,8 @@ TALKS = {
 SPOKEN = [("add() subtracts. Repair it in calc.py.", ["tool"]), (PASTED, []), ("ok, and in German?", [])]
 SHELL = [("!echo hello", []), ("Explain that output", [])]
 MIXED = [(("Why does this happen? ", PASTED), [])]
-TERMINAL = {"any": (SPOKEN, []), "kilo": (SPOKEN, [b"\x1b"]), "cline": (SPOKEN, [b"x"]), "claude-code": (SPOKEN[:2] + SHELL + MIXED, []),
-            "codex": (SPOKEN[:2] + SHELL, []), "qwen": (SPOKEN + MIXED, [])}
+AT = [("Summarise @docs/plan.md in one sentence", [])]
+TERMINAL = {"any": (SPOKEN, []), "kilo": (SPOKEN + AT, [b"\x1b"]),
+            "cline": (SPOKEN + AT + [("\t", []), ("How would you split calc.py?", [])], [b"x"]),
+            "claude-code": (SPOKEN[:2] + SHELL + MIXED + AT, []), "codex": (SPOKEN[:2] + SHELL + AT, []),
+            "opencode": (SPOKEN + SHELL + AT, []), "qwen": (SPOKEN + MIXED + AT, [])}
