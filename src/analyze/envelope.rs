@@ -11,7 +11,7 @@ use super::replies::{feedback, introduced, refused, remark, reply};
 use super::wrappers::{
     AIDER_NOTICES, APPENDED_RULES, ASKING_TOOLS, ATTACHMENT_BEGINS, ATTACHMENT_ENDS, ELEMENTS,
     FAILED_EDITS, FORM_HEADS, FORM_QUESTION, LANGUAGE_RULE, LOCAL_COMMANDS, MODE_NOTICE,
-    MORE_RULES, NOTICES, Notice, READ_FILE, SPOKEN, TROUBLE,
+    MORE_RULES, NOTICES, Notice, READ_FILE, RULES_GO_ON, SPOKEN, TROUBLE,
 };
 
 /// Who speaks in a message of role `user`.
@@ -235,7 +235,10 @@ fn tool_report(text: &str) -> Option<(&str, &str)> {
 
 /// The text before the edit rules that aider appends.
 pub(super) fn without_rules(text: &str, client: Client) -> &str {
-    let starts_line = |at: &usize| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
+    let starts_line = |at: &usize| {
+        (*at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n'))
+            && !text.get(*at..).is_some_and(|tail| tail.starts_with(RULES_GO_ON))
+    };
     let more = if client == Client::Aider { MORE_RULES } else { &[] };
     let cut = APPENDED_RULES
         .iter()

@@ -174,6 +174,9 @@ pub(super) const APPENDED_RULES: &[&str] = &[
     "# *SEARCH/REPLACE blocks* Rules:",
     "To suggest changes to a file you MUST",
 ];
+/// A later line of them that begins like their first.
+pub(super) const RULES_GO_ON: &str =
+    "To suggest changes to a file you MUST return a *file listing*";
 /// Others that only an aider conversation makes certain.
 pub(super) const MORE_RULES: &[&str] = &[
     "# File editing rules:",

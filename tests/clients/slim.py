@@ -1,8 +1,8 @@
-"""Makes small fixtures from recordings: python tests/clients/slim.py OUT tests/fixtures/recorded
+"""Makes small fixtures from recordings: python tests/clients/slim.py OUT tests/fixtures/recorded [--whole]
 
 Keeps the structure and what stands on the user's side; cuts the middle of program texts, tool
 schemas, ids and paths. Expectations come from what was typed and from `EXPECTED`: look at
-what changes after recording anew.
+what changes after recording anew. `--whole` cuts nothing: for a check, since a cut can hide a mistake.
 """
 import json
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 from typed import BRACKETS, PASTED, PIPED
 
 CUT = "[cut]"
+WHOLE = "--whole" in sys.argv
 # What a human wants is what was typed last, except (client/talk/turn, or with the request's number):
 EXPECTED = {
     "aider/architect/0/1": "I have looked at it. Shall I go on?",  # the architect's plan is all there is
@@ -33,12 +34,12 @@ DROPPED = {"metadata", "client_metadata", "prompt_cache_key", "include", "reason
            "context_management", "output_config", "stream_options", "temperature", "store", "top_p", "user",
            "parallel_tool_calls", "diagnostics"}
 # Program texts on the user's side whose middle says nothing.
-LONG = re.compile(r"<system-reminder>|# \*SEARCH/REPLACE block\* Rules:|# File editing rules:|To suggest changes to a file"
+LONG = re.compile(r"<system-reminder>|# \*SEARCH/REPLACE block\* Rules:|# File editing rules:"
                   r"|<environment_details>|This is (?:the )?Qwen Code|" + "|".join(map(re.escape, OWN)))
 
 
 def middle(text, head, tail):
-    return text if len(text) <= head + tail + 40 else text[:head] + CUT + text[-tail:]
+    return text if WHOLE or len(text) <= head + tail + 40 else text[:head] + CUT + text[-tail:]
 
 
 def user_text(text):
@@ -157,7 +158,7 @@ def fixtures(client, talk, records):
 
 
 def main():
-    source, target = map(Path, sys.argv[1:])
+    source, target = map(Path, sys.argv[1:3])
     target.mkdir(parents=True, exist_ok=True)
     files = {}
     for (client, talk), records in sorted(latest(source).items()):
