@@ -18,4 +18,4 @@ mod wrappers;
 
 pub use heuristic::heuristic;
 pub use instruction::{Instruction, find_instruction, first_human_text};
-pub use verdict::{LossMatrix, Scores, Source, Verdict, combine, decide};
+pub use verdict::{ABSTAIN, LossMatrix, Scores, Source, Verdict, combine, decide};

@@ -24,6 +24,35 @@ impl Default for LossMatrix {
     }
 }
 
+/// By how much `quality` multiplies the losses of too weak choices at its ends: at 0 a step too weak
+/// and a step too strong weigh about the same in the default matrix, at 1 a doubt of a tenth rounds
+/// up. In between the factor moves geometrically, through 1 at 0.5.
+const AT_COST: f32 = 2.0 / 3.0;
+const AT_QUALITY: f32 = 6.0;
+
+impl LossMatrix {
+    /// The matrix that a preference between cost (0) and quality (1) makes of this one; 0.5 leaves
+    /// it as it is. A value outside counts as the nearer end, one that is no number as 0.5.
+    ///
+    /// A higher quality never lowers the tier of any scores, whatever the matrix holds: what is
+    /// added or taken never grows towards the true tier.
+    #[must_use]
+    pub fn at_quality(self, quality: f32) -> Self {
+        let lean = if quality.is_nan() { 0.0 } else { quality.clamp(0.0, 1.0) * 2.0 - 1.0 };
+        let factor = if lean < 0.0 { AT_COST.powf(-lean) } else { AT_QUALITY.powf(lean) };
+        let mut rows = self.0;
+        for (truth, row) in rows.iter_mut().enumerate() {
+            // From the true tier downwards: the largest loss of a choice at least as strong.
+            let mut most = 0.0_f32;
+            for loss in row.iter_mut().take(truth).rev() {
+                most = most.max(*loss);
+                *loss += (factor - 1.0) * most;
+            }
+        }
+        Self(rows)
+    }
+}
+
 /// Where a tier came from.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, strum::IntoStaticStr, strum::Display,
@@ -68,26 +97,41 @@ impl Verdict {
     }
 }
 
-/// The tier with the least expected loss; of two that cost the same, the harder one. Probabilities
-/// that are no numbers or negative count as zero; without any, every tier is as likely.
+/// The abstain band: a verdict that leaves more probability than this to work two or more tiers
+/// harder is rounded up until it does not, whatever the losses say. That cannot happen to a tier
+/// with four fifths of the probability, and happens first where it is spread thin. The bound is on
+/// the risk and not on the largest probability: else more evidence for hard work could end the doubt
+/// and lower a tier.
+pub const ABSTAIN: f32 = 0.2;
+
+/// The tier with the least expected loss, of two that cost the same the harder one, and rounded up
+/// where [`ABSTAIN`] asks for it. Probabilities that are no numbers or negative count as zero;
+/// without any, every tier is as likely.
 pub fn decide(scores: &Scores, loss: &LossMatrix) -> Verdict {
     verdict(probabilities(scores), Source::Classifier, |scores| {
-        let expected = |chosen: usize| -> f32 {
-            scores
-                .iter()
-                .zip(&loss.0)
-                .map(|(p, row)| p * row.get(chosen).copied().unwrap_or(0.0))
-                .sum()
-        };
-        let mut best = (Tier::Trivial, f32::INFINITY);
-        for tier in Tier::ALL {
-            let cost = expected(tier.index());
-            if cost <= best.1 {
-                best = (tier, cost);
-            }
-        }
-        best.0
+        least_loss(scores, loss).max(least_risk(scores))
     })
+}
+
+fn least_loss(scores: &Scores, loss: &LossMatrix) -> Tier {
+    let expected = |chosen: usize| -> f32 {
+        let costs = scores.iter().zip(&loss.0);
+        costs.map(|(p, row)| p * row.get(chosen).copied().unwrap_or(0.0)).sum()
+    };
+    let mut best = (Tier::Trivial, f32::INFINITY);
+    for tier in Tier::ALL {
+        let cost = expected(tier.index());
+        if cost <= best.1 {
+            best = (tier, cost);
+        }
+    }
+    best.0
+}
+
+/// The lowest tier that is two tiers too weak with no more than [`ABSTAIN`].
+fn least_risk(scores: &Scores) -> Tier {
+    let risk = |tier: &Tier| scores.iter().skip(tier.index() + 2).sum::<f32>();
+    Tier::ALL.into_iter().find(|tier| risk(tier) <= ABSTAIN).unwrap_or(Tier::Deep)
 }
 
 /// The final verdict on a request: a side request has the tier of its kind, a follow-up never less

@@ -44,7 +44,7 @@ impl Serve {
         telemetry::setup("info", telemetry::LogFormat::Text);
         let source = ConfigSource {
             path: self.config.config.clone(),
-            overrides: Overrides { host: self.host, port: self.port },
+            overrides: Overrides { host: self.host, port: self.port, ..Overrides::default() },
         };
         let environment = Environment::of_process();
         let config = config::load(&source, &environment)

@@ -33,6 +33,7 @@ pub struct ConfigSource {
 pub struct Overrides {
     pub host: Option<String>,
     pub port: Option<u16>,
+    pub quality: Option<f32>,
 }
 
 impl ConfigSource {
@@ -207,18 +208,25 @@ fn variables(environment: &Environment, report: &mut Report, hints: &mut Hints) 
     tree
 }
 
+/// JSON has no number for what is none; as text it is told as a mistake.
+fn number(value: f32) -> Value {
+    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
+}
+
 fn flags(overrides: &Overrides, report: &mut Report) -> Value {
-    let server = Path::root().key("server");
-    let mut section = Map::new();
-    if let Some(host) = &overrides.host {
-        section.insert("host".to_owned(), json!(host));
-        report.origins.put(server.key("host"), Origin::Flag("--host"));
+    let Overrides { host, port, quality } = overrides;
+    let given = [
+        ("server", "host", "--host", host.as_ref().map(|host| json!(host))),
+        ("server", "port", "--port", port.map(|port| json!(port))),
+        ("classifier", "quality", "--quality", quality.map(number)),
+    ];
+    let mut tree = json!({});
+    for (section, key, flag, value) in given {
+        let Some(value) = value else { continue };
+        tree[section][key] = value;
+        report.origins.put(Path::root().key(section).key(key), Origin::Flag(flag));
     }
-    if let Some(port) = overrides.port {
-        section.insert("port".to_owned(), json!(port));
-        report.origins.put(server.key("port"), Origin::Flag("--port"));
-    }
-    if section.is_empty() { json!({}) } else { json!({ "server": section }) }
+    tree
 }
 
 /// Completes every text from the environment.

@@ -280,7 +280,7 @@ fn later_layers_win() {
     let environment = Environment::new(dir.path(), variables);
     let source = ConfigSource {
         path: None,
-        overrides: Overrides { host: Some("0.0.0.0".to_owned()), port: None },
+        overrides: Overrides { host: Some("0.0.0.0".to_owned()), ..Overrides::default() },
     };
     let config = load(&source, &environment).unwrap();
     assert_eq!(config.server.port, 6000);
@@ -429,6 +429,13 @@ max_tier = "genius"
     "limits = [{ name = \"n\", provider = \"opnai\", window = \"1m\", requests = 1 }]",
     "1: limits[0].provider: there is no provider `opnai`, did you mean `openai`"
 )]
+#[case(
+    "classifier.quality = 1.5",
+    "1: classifier.quality: is 1.5; allowed: a number from 0 (cost) to 1 (quality)"
+)]
+#[case("classifier.quality = -0.1", "1: classifier.quality: is -0.1; allowed: a number from 0")]
+#[case("classifier.quality = nan", "1: classifier.quality: is")]
+#[case("classifier.quality = \"high\"", "1: classifier.quality: is \"high\"; allowed: a number")]
 fn a_mistake_is_told_with_place_and_remedy(#[case] text: &str, #[case] expected: &str) {
     let told = problems(text);
     let expected = format!("edge-router.toml:{expected}");
@@ -456,6 +463,37 @@ fn one_mistake_is_told_once() {
     let told = problems(text);
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told[0].contains(":2: models[0].id") && told[1].contains(":5: models[1].max_tier"));
+}
+
+#[test]
+fn quality_scales_the_losses_that_hold() {
+    use crate::analyze::LossMatrix;
+    assert_eq!(read("").classifier.loss, LossMatrix::default());
+    assert_eq!(read("classifier.quality = 0.5\n").classifier.loss, LossMatrix::default());
+    assert_eq!(
+        read("classifier.quality = 1\n").classifier.loss,
+        LossMatrix::default().at_quality(1.0)
+    );
+    let loss = "classifier.loss = [[0,1,1,1,1],[1,0,1,1,1],[1,1,0,1,1],[1,1,1,0,1],[1,1,1,1,0]]\n";
+    let LossMatrix(rows) = read(&format!("{loss}classifier.quality = 1\n")).classifier.loss;
+    assert_eq!((rows[4], rows[0]), ([6.0, 6.0, 6.0, 6.0, 0.0], [0.0, 1.0, 1.0, 1.0, 1.0]));
+}
+
+#[test]
+fn a_flag_wins_over_the_file_and_is_named_when_it_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(FILE_NAME), "classifier.quality = 0.1\n").unwrap();
+    let environment = Environment::new(dir.path(), [("HOME", "/nowhere")]);
+    let with = |quality: f32| {
+        let overrides = Overrides { quality: Some(quality), ..Overrides::default() };
+        load(&ConfigSource { path: None, overrides }, &environment)
+    };
+    let matrix = crate::analyze::LossMatrix::default().at_quality(0.9);
+    assert_eq!(with(0.9).unwrap().classifier.loss, matrix);
+    for wrong in [7.0, f32::NAN, f32::INFINITY] {
+        let told = with(wrong).unwrap_err().to_string();
+        assert!(told.starts_with("--quality: classifier.quality: is "), "{told}");
+    }
 }
 
 #[test]

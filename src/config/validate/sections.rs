@@ -186,7 +186,7 @@ pub(super) fn network(raw: RawNetwork, base: &FilePath, report: &mut Report) -> 
 }
 
 pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> ClassifierSettings {
-    let RawClassifier { deadline_ms, queue, threads, loss } = *raw;
+    let RawClassifier { deadline_ms, queue, threads, quality, loss } = *raw;
     let path = Path::root().key("classifier");
     for (key, value) in [("deadline_ms", deadline_ms), ("queue", queue), ("threads", threads)] {
         if value == Some(0) {
@@ -199,6 +199,13 @@ pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> Classifier
             "holds a negative number; allowed: five rows of five numbers, 0 or more",
         );
     }
+    let quality = quality.unwrap_or(0.5);
+    if !(0.0..=1.0).contains(&quality) {
+        report.problem(
+            &path.key("quality"),
+            format_args!("is {quality}; allowed: a number from 0 (cost) to 1 (quality)"),
+        );
+    }
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let count = |value: Option<u32>, default: usize| {
         value.map_or(default, |value| usize::try_from(value).unwrap_or(default)).max(1)
@@ -207,7 +214,7 @@ pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> Classifier
         deadline: Duration::from_millis(u64::from(deadline_ms.unwrap_or(250))),
         queue: count(queue, 64),
         threads: count(threads, (cores - 1).clamp(1, 4)),
-        loss: loss.map_or_else(LossMatrix::default, LossMatrix),
+        loss: loss.map_or_else(LossMatrix::default, LossMatrix).at_quality(quality),
     }
 }
 
