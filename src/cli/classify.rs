@@ -8,9 +8,10 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{CliError, output};
+use super::{CliError, ConfigArg, output};
 use crate::analyze::{LossMatrix, Scores, Verdict, decide};
 use crate::catalog::Tier;
+use crate::config::{self, ConfigSource, Environment, Overrides};
 use crate::inference::TierModel;
 
 const EXAMPLES: &str = "\
@@ -18,6 +19,7 @@ Examples:
   edge-router classify \"rename usrCnt to userCount\"
   git log -1 --format=%B | edge-router classify --json
   edge-router classify --jsonl < prompts.jsonl > tiers.jsonl
+  edge-router classify --quality 0.8 \"why does this queue lose elements?\"
 
 --jsonl reads one {\"id\",\"prompt\"} object per line and writes one
 {\"id\",\"tier\",\"difficulty\",\"confidence\",\"scores\"} line for each, in order. A line that cannot be
@@ -39,6 +41,11 @@ pub struct Classify {
     /// Folder whose tier-classifier/ replaces the built-in model
     #[arg(long, value_name = "DIR", env = "EDGE_ROUTER_MODELS_DIR", hide_env_values = true)]
     models_dir: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Between cost (0) and quality (1), instead of classifier.quality
+    #[arg(long, value_name = "Q")]
+    quality: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -67,17 +74,19 @@ impl<'a> Judged<'a> {
 
 impl Classify {
     pub fn run(self) -> Result<(), CliError> {
+        let loss = loss(self.config, self.quality)?;
         // An empty variable means none.
         let dir = self.models_dir.filter(|dir| !dir.as_os_str().is_empty());
         let model = TierModel::open(dir.as_deref()).context("loading the tier model")?;
+        let judge = Judge { model, loss };
         if self.jsonl {
-            return judge_lines(&model, std::io::stdin().lock());
+            return judge_lines(&judge, std::io::stdin().lock());
         }
         let text = match self.text {
             Some(text) => text,
             None => read_stdin()?,
         };
-        let verdict = judge(&model, &text)?;
+        let verdict = judge.verdict(&text)?;
         if self.json {
             return output::json(&Judged::new(None, verdict));
         }
@@ -99,13 +108,29 @@ fn read_stdin() -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn judge(model: &TierModel, text: &str) -> anyhow::Result<Verdict> {
-    let scores = model.scores(text).context("judging the prompt")?;
-    Ok(decide(&scores, &LossMatrix::default()))
+/// The loss matrix of the configuration that the router would use.
+fn loss(file: ConfigArg, quality: Option<f32>) -> Result<LossMatrix, CliError> {
+    let overrides = Overrides { quality, ..Overrides::default() };
+    let source = ConfigSource { path: file.config, overrides };
+    let config = config::load(&source, &Environment::of_process())
+        .map_err(|errors| CliError::Usage(errors.to_string()))?;
+    Ok(config.classifier.loss)
+}
+
+struct Judge {
+    model: TierModel,
+    loss: LossMatrix,
+}
+
+impl Judge {
+    fn verdict(&self, text: &str) -> anyhow::Result<Verdict> {
+        let scores = self.model.scores(text).context("judging the prompt")?;
+        Ok(decide(&scores, &self.loss))
+    }
 }
 
 /// Answers each line as it comes.
-fn judge_lines(model: &TierModel, mut input: impl BufRead) -> Result<(), CliError> {
+fn judge_lines(judge: &Judge, mut input: impl BufRead) -> Result<(), CliError> {
     let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, 0_u64);
     while !output::closed() {
         line.clear();
@@ -117,7 +142,7 @@ fn judge_lines(model: &TierModel, mut input: impl BufRead) -> Result<(), CliErro
         if content.is_empty() {
             continue;
         }
-        match judge_line(model, content) {
+        match judge_line(judge, content) {
             Ok(answer) => output::line(&answer),
             Err(error) => {
                 failed += 1;
@@ -131,10 +156,10 @@ fn judge_lines(model: &TierModel, mut input: impl BufRead) -> Result<(), CliErro
     Ok(())
 }
 
-fn judge_line(model: &TierModel, line: &[u8]) -> anyhow::Result<String> {
+fn judge_line(judge: &Judge, line: &[u8]) -> anyhow::Result<String> {
     let asked: Asked<'_> =
         serde_json::from_slice(line).map_err(|error| anyhow::anyhow!(explain(&error)))?;
-    Ok(serde_json::to_string(&Judged::new(asked.id, judge(model, &asked.prompt)?))?)
+    Ok(serde_json::to_string(&Judged::new(asked.id, judge.verdict(&asked.prompt)?))?)
 }
 
 /// The parser counts lines inside the line that it was given; only its column helps.
@@ -148,9 +173,12 @@ fn explain(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
+    fn judge() -> Judge {
+        Judge { model: TierModel::embedded().unwrap(), loss: LossMatrix::default() }
+    }
+
     fn line(text: &str) -> Result<serde_json::Value, String> {
-        let model = TierModel::embedded().unwrap();
-        let answer = judge_line(&model, text.as_bytes()).map_err(|error| error.to_string())?;
+        let answer = judge_line(&judge(), text.as_bytes()).map_err(|error| error.to_string())?;
         Ok(serde_json::from_str(&answer).unwrap())
     }
 
@@ -186,10 +214,9 @@ mod tests {
 
     #[test]
     fn other_lines_are_judged_after_a_malformed_one() {
-        let model = TierModel::embedded().unwrap();
         let input =
             "\u{feff}{\"id\":1,\"prompt\":\"hi\"}\r\n\nnonsense\n{\"id\":2,\"prompt\":\"\"}";
-        let error = judge_lines(&model, input.as_bytes()).unwrap_err();
+        let error = judge_lines(&judge(), input.as_bytes()).unwrap_err();
         let CliError::Failed(error) = error else { panic!("{error:?}") };
         assert_eq!(error.to_string(), "1 of 4 lines could not be judged");
     }

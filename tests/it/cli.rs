@@ -94,6 +94,38 @@ fn classify_answers_in_order_and_in_the_contracts_shape() {
 }
 
 #[test]
+fn classify_decides_by_the_configuration_and_quality_overrides_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let prompt = "add a field for the phone number to the form and check it";
+    let tier = |args: &[&str]| {
+        let output = edge_router(dir.path(), &[&["classify", prompt, "--json"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let one: Value = serde_json::from_slice(&output.stdout).unwrap();
+        one["tier"].as_str().unwrap().to_owned()
+    };
+    let own = tier(&[]);
+    assert_eq!(tier(&["--quality", "0.5"]), own);
+    // Whatever the truth, only one choice costs nothing.
+    let always = |chosen: usize| {
+        let mut row = ["9"; 5];
+        row[chosen] = "0";
+        let row = format!("[{}]", row.join(", "));
+        format!("classifier.loss = [{}]\n", [row.as_str(); 5].join(", "))
+    };
+    std::fs::write(dir.path().join("edge-router.toml"), always(4)).unwrap();
+    assert_eq!(tier(&[]), "deep");
+    std::fs::write(dir.path().join("other.toml"), always(3)).unwrap();
+    assert_eq!(tier(&["--config", "other.toml"]), "complex");
+    std::fs::write(dir.path().join("edge-router.toml"), "classifier.quality = 2\n").unwrap();
+    let output = edge_router(dir.path(), &["classify", prompt]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("classifier.quality: is 2"), "{output:?}");
+    assert_eq!(tier(&["--quality", "0.5"]), own);
+    let output = edge_router(dir.path(), &["classify", prompt, "--quality", "-1"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
