@@ -2,6 +2,7 @@
 //! turns class probabilities into a verdict. Pure: the model that gives the probabilities is
 //! `inference`'s; prices and models are unknown here.
 
+pub mod curve;
 mod elements;
 mod envelope;
 mod features;
