@@ -91,6 +91,8 @@ pub struct Memory {
     pub instruction: Fingerprint,
     /// The tier that the task was routed by.
     pub tier: Tier,
+    /// The tier of its work, whatever a header forced.
+    pub height: Tier,
     pub model: ModelId,
     /// Human texts so far.
     pub turn: u32,
@@ -131,6 +133,7 @@ pub fn pin(previous: Option<&Memory>, instruction: Fingerprint, tier: Tier) -> P
 pub struct Turn {
     pub instruction: Fingerprint,
     pub tier: Tier,
+    pub height: Tier,
     pub model: ModelId,
     pub turn: u32,
     /// Prompt tokens that the provider saw.
@@ -161,6 +164,7 @@ impl Conversations {
             Arc::new(Memory {
                 instruction: turn.instruction,
                 tier: turn.tier,
+                height: turn.height,
                 model: turn.model,
                 turn: turn.turn,
                 prefixes,
@@ -201,6 +205,7 @@ mod tests {
         Turn {
             instruction: instruction_hash("fix it"),
             tier: Tier::Standard,
+            height: Tier::Standard,
             model: model.into(),
             turn: 1,
             prompt_tokens: tokens,
@@ -251,6 +256,7 @@ mod tests {
         let memory = Memory {
             instruction: instruction_hash("fix it"),
             tier: Tier::Standard,
+            height: Tier::Standard,
             model: "a/b".into(),
             turn: 1,
             prefixes: HashMap::new(),

@@ -48,6 +48,17 @@ pub(super) fn voice(message: &Message, client: Client) -> Voice<'_> {
     reading.finish(remark)
 }
 
+/// Whether the human's words in a message set an agent right in the middle of its task: they refused
+/// a tool call with a remark, or the client asked them for guidance after several mistakes.
+pub(super) fn corrects(message: &Message) -> bool {
+    let refuses = |text: &str| {
+        tool_report(text)
+            .is_some_and(|(tool, body)| !ASKING_TOOLS.contains(&tool) && refused(body).is_some())
+    };
+    texts(message).map(str::trim).any(|text| text.starts_with(TROUBLE) || refuses(text))
+        || message.parts.iter().any(|part| remark(part).is_some())
+}
+
 /// The texts that stand directly in a message.
 pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
     message.parts.iter().filter_map(|part| match part {

@@ -1,12 +1,12 @@
 //! Can these words be judged alone? "continue", "still wrong", "2", "same for refunds" have the
-//! tier of what they follow; "thanks" and a request in full have their own. Decides from the words
-//! and from whether the assistant had just asked.
+//! tier of what they follow; "thanks" asks for nothing, a request in full has its own tier. Decides
+//! from the words and from whether the assistant had just asked.
 
 mod words;
 
 use words::{
-    ADDING, ASSENT, COMPLAINTS, GOING_ON, LIKEWISE, PRAISE, PROFORMS, RELEASES, RESUMING, THANKS,
-    UNSPACED,
+    ADDING, ASSENT, COMPLAINTS, FILLS, GOING_ON, LIKEWISE, PRAISE, PROFORMS, RELEASES, RESUMING,
+    THANKS, UNSPACED,
 };
 
 /// What the assistant said last.
@@ -19,12 +19,29 @@ pub(super) enum Before {
 /// Longer texts say what they want, in words and bytes.
 const MOST_WORDS: usize = 20;
 const MOST_BYTES: usize = 240;
+/// An answer to a question that is no longer than this says nothing without the question, in words,
+/// or in signs of a script without spaces.
+const SHORT_ANSWER: usize = 3;
+const SHORT_UNSPACED: usize = 8;
 
-/// Whether `text` takes its difficulty from what came before.
-pub(super) fn leans_on_what_came_before(text: &str, before: Before) -> bool {
+/// What a text is to the talk that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearing {
+    /// A request of its own.
+    Alone,
+    /// It takes its difficulty from what came before.
+    Leans,
+    /// It leans, and says that what was done is not right.
+    Complains,
+    /// Nothing but thanks, praise or assent that ask for nothing.
+    Closes,
+}
+
+/// Reads one text of the human by its words and by what the assistant said before it.
+pub(super) fn bearing(text: &str, before: Before) -> Bearing {
     let text = text.trim();
-    if text.len() > MOST_BYTES || text.contains("```") {
-        return false;
+    if text.is_empty() || text.len() > MOST_BYTES || text.contains("```") {
+        return Bearing::Alone;
     }
     let lower = text.to_lowercase().replace('’', "'");
     let words: Vec<&str> = lower
@@ -33,24 +50,49 @@ pub(super) fn leans_on_what_came_before(text: &str, before: Before) -> bool {
         .filter(|word| !word.is_empty())
         .collect();
     if words.is_empty() {
-        // A bare "?" or "..." asks on; a bare emoji closes.
-        return text.chars().any(|c| matches!(c, '?' | '？' | '…')) || text.starts_with("..");
+        return wordless(text, before);
     }
     if words.len() > MOST_WORDS {
-        return false;
+        return Bearing::Alone;
     }
-    if let Some(answer) = bare_answer(&words, before) {
-        return answer;
+    if let Some(bearing) = bare_answer(&lower, &words, before) {
+        return bearing;
     }
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| holds_phrase(&lower, phrase));
-    if unspaced(&lower) || has(GOING_ON) || resumes(&words) {
-        return true;
+    if words.len() <= 12 && has(COMPLAINTS) {
+        return Bearing::Complains;
     }
-    (words.len() <= 12 && has(COMPLAINTS)) || (words.len() <= 10 && has(LIKEWISE)) || adds(&words)
+    let leans = unspaced(&lower)
+        || has(GOING_ON)
+        || resumes(&words)
+        || (words.len() <= 10 && has(LIKEWISE))
+        || adds(&words)
+        || (before == Before::Question && is_short_answer(&lower, &words));
+    if leans { Bearing::Leans } else { Bearing::Alone }
+}
+
+/// A bare "?" or "..." asks on; a bare emoji agrees, which closes unless it was asked for.
+fn wordless(text: &str, before: Before) -> Bearing {
+    let asks = text.chars().any(|c| matches!(c, '?' | '？' | '…')) || text.starts_with("..");
+    if asks || before == Before::Question {
+        Bearing::Leans
+    } else if text.is_ascii() {
+        Bearing::Alone
+    } else {
+        Bearing::Closes
+    }
+}
+
+/// "postgres", "in src/lib", "the smaller one": names a choice and asks nothing.
+fn is_short_answer(lower: &str, words: &[&str]) -> bool {
+    let wide = lower.chars().any(|c| c as u32 >= 0x2E80);
+    let short =
+        if wide { lower.chars().count() <= SHORT_UNSPACED } else { words.len() <= SHORT_ANSWER };
+    short && !lower.contains(['?', '？', '؟'])
 }
 
 /// Decides texts that hold nothing but thanks, praise and assent.
-fn bare_answer(words: &[&str], before: Before) -> Option<bool> {
+fn bare_answer(lower: &str, words: &[&str], before: Before) -> Option<Bearing> {
     let is = |word: &str, list: &[&str]| list.contains(&word);
     let numeric = |word: &str| word.len() <= 2 && word.chars().all(|c| c.is_ascii_digit());
     let known =
@@ -58,12 +100,23 @@ fn bare_answer(words: &[&str], before: Before) -> Option<bool> {
     if words.len() > 8 || !words.iter().all(known) {
         return None;
     }
-    if words.iter().any(|word| is(word, THANKS)) {
-        let releases = before == Before::Question && words.iter().any(|word| is(word, RELEASES));
-        return Some(releases);
-    }
-    let releases = words.iter().any(|word| is(word, RELEASES) || numeric(word));
-    Some(releases || before == Before::Question)
+    let releases = words.iter().any(|word| is(word, RELEASES));
+    let thanks = words.iter().any(|word| is(word, THANKS));
+    let leans = match before {
+        Before::Question => releases || !thanks,
+        Before::Statement => !thanks && (releases || words.iter().any(|word| numeric(word))),
+    };
+    // "is this right?"
+    let asks = lower.contains(['?', '？', '؟']) || words.first() == Some(&"is");
+    Some(if leans || asks {
+        Bearing::Leans
+    } else if thanks
+        || (words.iter().all(|word| is(word, PRAISE)) && !words.iter().all(|word| is(word, FILLS)))
+    {
+        Bearing::Closes
+    } else {
+        Bearing::Alone
+    })
 }
 
 fn resumes(words: &[&str]) -> bool {

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use crate::catalog::Tier;
 use crate::chat::{ChatRequest, Message, Part, Role};
 
-use super::envelope::{Client, Voice, notice, texts, voice, without_rules};
-use super::followup::{Before, leans_on_what_came_before};
+use super::envelope::{Client, Voice, corrects, notice, texts, voice, without_rules};
+use super::followup::{Bearing, Before, bearing};
 use super::replies::answer;
-use super::rounds::runs_in_circles;
+use super::rounds::{has_given_up, runs_in_circles};
 use super::side::side_request;
 use super::wrappers::{
     AIDER_BREAK, AIDER_CANNED, AIDER_FILES, AIDER_SIGNS, APPENDED_RULES, ASKING_TOOLS, SHORTENED,
@@ -19,6 +19,8 @@ use super::wrappers::{
 
 /// A chain of follow-ups is followed no further than this.
 const LONGEST_CHAIN: usize = 16;
+/// As many complaints of the human in a row about one task say that the model is not up to it.
+const COMPLAINTS: usize = 3;
 /// aider's canned replies are short.
 const CANNED_REPLY: usize = 160;
 
@@ -33,7 +35,10 @@ pub struct Instruction {
     /// Earlier texts of the human that `text` leans on, newest first. The last one stands on its
     /// own: its tier is what the follow-up inherits. Empty if `text` can be judged alone.
     pub continues: Vec<String>,
-    /// The agent has run in circles since the task was given.
+    /// Nothing but thanks or praise that ask for nothing.
+    pub closing: bool,
+    /// Since the task was given the agent has run in circles, or its client or the human has
+    /// complained about it.
     pub escalate: bool,
     /// How many texts of the human the request holds, the current one counted.
     pub turn: u32,
@@ -50,6 +55,10 @@ impl Saying<'_> {
     fn text(&self) -> String {
         self.pieces.join("\n")
     }
+
+    fn all(&self, holds: impl Fn(&str) -> bool) -> bool {
+        self.pieces.iter().all(|piece| holds(piece))
+    }
 }
 
 /// Finds the human's current instruction. Never fails: where no human text can be told apart, the
@@ -65,13 +74,17 @@ pub fn find_instruction(request: &ChatRequest) -> Instruction {
         let text = without_human(&request.messages, client).to_owned();
         return Instruction { text, turn: 1, ..Instruction::default() };
     };
-    let chain = chain(&sayings, &request.messages);
-    let since = chain.last().map_or(current.at, |base| base.at) + 1;
+    let Chain { found: chain, complaints } = chain(&sayings, &request.messages);
+    let since = chain.last().map_or(current.at, |base| base.at);
+    let task = request.messages.get(since..).unwrap_or_default();
+    let rounds = task.get(1..).unwrap_or_default();
+    let before = reply_before(&request.messages, current.at);
     Instruction {
         text: current.text(),
         side: None,
         continues: chain.iter().map(|saying| saying.text()).collect(),
-        escalate: runs_in_circles(request.messages.get(since..).unwrap_or_default(), client),
+        closing: current.all(|piece| bearing(piece, before) == Bearing::Closes),
+        escalate: complaints >= COMPLAINTS || has_given_up(task) || runs_in_circles(rounds, client),
         turn,
     }
 }
@@ -81,19 +94,28 @@ pub fn first_human_text(request: &ChatRequest) -> Option<String> {
     sayings(&request.messages, client(&request.messages)).first().map(Saying::text)
 }
 
-/// The sayings that the last one leans on, newest first; ends with one that stands alone.
-fn chain<'s, 'a>(sayings: &'s [Saying<'a>], messages: &[Message]) -> Vec<&'s Saying<'a>> {
-    let mut found = Vec::new();
+#[derive(Default)]
+struct Chain<'s, 'a> {
+    /// The sayings that the last one leans on, newest first; ends with one that stands alone.
+    found: Vec<&'s Saying<'a>>,
+    /// How many of those that lean say that what was done is not right.
+    complaints: usize,
+}
+
+fn chain<'s, 'a>(sayings: &'s [Saying<'a>], messages: &[Message]) -> Chain<'s, 'a> {
+    let mut chain = Chain::default();
     for pair in sayings.windows(2).rev().take(LONGEST_CHAIN) {
         let [earlier, later] = pair else { break };
         let before = reply_before(messages, later.at);
-        let leans = later.pieces.iter().all(|piece| leans_on_what_came_before(piece, before));
-        if !leans {
+        let complains = |piece: &str| bearing(piece, before) == Bearing::Complains;
+        let leans = |piece: &str| complains(piece) || bearing(piece, before) == Bearing::Leans;
+        if !later.all(leans) && !messages.get(later.at).is_some_and(corrects) {
             break;
         }
-        found.push(earlier);
+        chain.complaints += usize::from(later.all(complains));
+        chain.found.push(earlier);
     }
-    found
+    chain
 }
 
 /// Whether the assistant's last words before message `at` ask something.

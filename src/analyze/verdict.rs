@@ -61,7 +61,7 @@ impl LossMatrix {
 #[strum(serialize_all = "snake_case")]
 pub enum Source {
     Classifier,
-    /// Rules: the classifier was saturated or late.
+    /// Rules: the classifier was saturated or late, or the words close the talk.
     Heuristic,
     /// `X-Task-Tier` or `auto:TIER`.
     Header,
@@ -134,11 +134,15 @@ fn least_risk(scores: &Scores) -> Tier {
     Tier::ALL.into_iter().find(|tier| risk(tier) <= ABSTAIN).unwrap_or(Tier::Deep)
 }
 
-/// The final verdict on a request: a side request has the tier of its kind, a follow-up never less
-/// than what it continues, and an agent that runs in circles gets one tier more.
+/// The final verdict on a request: a side request has the tier of its kind, thanks that close the
+/// talk are trivial, a follow-up has never less than what it continues, and an agent that runs in
+/// circles gets one tier more.
 pub fn combine(own: Verdict, inherited: Option<Verdict>, instruction: &Instruction) -> Verdict {
     if let Some(tier) = instruction.side {
         return Verdict::certain(tier, Source::SideRequest);
+    }
+    if instruction.closing {
+        return Verdict::certain(Tier::Trivial, Source::Heuristic);
     }
     let mut verdict = match inherited {
         Some(earlier) if earlier.tier > own.tier => {

@@ -88,6 +88,39 @@ pub(super) const ASKING_TOOLS: &[&str] = &[
 /// First words of Cline's complaint that quotes the human in `<feedback>`.
 pub(super) const TROUBLE: &str = "You seem to be having trouble proceeding";
 
+/// How the result of a call that failed begins, in lower case; clients without a mark for errors
+/// (OpenAI chat) tell it by words only.
+pub(super) const FAILURE_BEGINS: &[&str] = &[
+    "error:",
+    "error ",
+    "[error]",
+    "<error",
+    "<tool_use_error>",
+    "{\"error\"",
+    "failed ",
+    "failed:",
+    "failure",
+    "fatal:",
+    "traceback (most recent",
+    "the tool execution failed",
+    "tool execution failed",
+    "command failed",
+    "unable to ",
+    "could not ",
+    "cannot ",
+];
+/// What stands before the exit code of a command, in lower case.
+pub(super) const FAILED_EXIT: &[&str] = &[
+    "exit code:",
+    "exit code ",
+    "exited with code ",
+    "exit status ",
+    "\"exit_code\":",
+    "exit_code=",
+];
+/// A report's line that says that nothing failed (Qwen, Gemini CLI).
+pub(super) const NO_ERROR: &str = "error: (none)";
+
 /// How Roo's reports begin that quote the human in JSON.
 pub(super) const FEEDBACK: &[&str] = &[
     r#"{"status":"denied","feedback":"#,

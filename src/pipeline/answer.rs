@@ -178,6 +178,7 @@ fn remember(app: &AppState, decision: &Decision, model: &ModelId) {
     let turn = Turn {
         instruction: decision.task,
         tier: decision.verdict.tier,
+        height: decision.height,
         model: model.clone(),
         turn: decision.instruction.turn,
         prompt_tokens: decision.prompt.likely,

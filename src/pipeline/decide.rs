@@ -38,6 +38,8 @@ pub(super) struct Decision {
     pub request: Arc<ChatRequest>,
     pub instruction: Instruction,
     pub verdict: Verdict,
+    /// The tier of the work before a header or a name overruled it.
+    pub height: Tier,
     pub required: Capabilities,
     pub prompt: PromptTokens,
     pub choice: Choice,
@@ -62,7 +64,6 @@ pub(super) async fn decide(
     let (choice, named_tier) = resolve(&context, &request);
     let instruction = analyze::find_instruction(&request);
     let judged = judge(runtime, &context, &instruction).await;
-    let verdict = overrule(judged, &choice, context.forced_tier.or(named_tier));
     let required = wire::required(&request);
     let prompt = estimate::prompt_tokens(&request);
     let headroom = runtime.ledger.recent_headroom();
@@ -74,13 +75,18 @@ pub(super) async fn decide(
     } else {
         None
     };
-    let task = conversation::instruction_hash(&instruction.text);
+    // "continue" and "still fails" belong to the task that they follow.
+    let base = instruction.continues.last().unwrap_or(&instruction.text);
+    let task = conversation::instruction_hash(base);
+    let judged = keep_height(judged, memory.as_deref(), task);
+    let verdict = overrule(judged, &choice, context.forced_tier.or(named_tier));
     let spread = Spread { counter, random: rand::random() };
     let mut decision = Decision {
         context,
         request: Arc::new(request),
         instruction,
         verdict,
+        height: judged.tier,
         required,
         prompt,
         choice,
@@ -139,6 +145,7 @@ fn unknown(asked: &str, nearest: Vec<String>) -> ChatError {
 async fn judge(runtime: &Runtime, context: &RequestContext, instruction: &Instruction) -> Verdict {
     let own = match instruction.side {
         Some(tier) => Verdict::certain(tier, Source::SideRequest),
+        None if instruction.closing => Verdict::certain(Tier::Trivial, Source::Heuristic),
         None => classify(runtime, context, &instruction.text).await,
     };
     let mut inherited: Option<Verdict> = None;
@@ -149,6 +156,21 @@ async fn judge(runtime: &Runtime, context: &RequestContext, instruction: &Instru
         }
     }
     analyze::combine(own, inherited, instruction)
+}
+
+/// Within a task the tier only moves up: what raised it may have left the history since.
+fn keep_height(judged: Verdict, memory: Option<&Memory>, task: Fingerprint) -> Verdict {
+    match memory {
+        Some(memory)
+            if judged.source != Source::SideRequest
+                && memory.instruction == task
+                && memory.height > judged.tier =>
+        {
+            let confidence = judged.scores.get(memory.height.index()).copied().unwrap_or(0.0);
+            Verdict { tier: memory.height, confidence, source: Source::Inherited, ..judged }
+        }
+        Some(_) | None => judged,
+    }
 }
 
 async fn classify(runtime: &Runtime, context: &RequestContext, text: &str) -> Verdict {

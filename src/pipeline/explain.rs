@@ -94,7 +94,7 @@ pub(super) fn why_tier(verdict: &Verdict) -> String {
     let percent = (verdict.confidence * 100.0).round();
     match verdict.source {
         Source::Classifier => format!("{tier} work by the classifier ({percent} % sure)"),
-        Source::Heuristic => format!("{tier} work by rules, the classifier was busy"),
+        Source::Heuristic => format!("{tier} work by rules, without the classifier"),
         Source::Header => format!("{tier} work as the client says"),
         Source::Explicit => format!("the client named the model ({tier} work)"),
         Source::Inherited => {

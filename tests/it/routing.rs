@@ -82,6 +82,61 @@ async fn a_tasks_tool_rounds_stay_with_its_model() {
 }
 
 #[tokio::test]
+async fn follow_ups_stay_with_the_model_of_their_task_and_its_tier_never_falls() {
+    let (_upstreams, router) = three().await;
+    let task = "Prove which memory ordering is too weak in our lock-free MPMC queue and give the minimal fix with an argument that covers every interleaving.";
+    let mut messages = vec![json!({"role": "user", "content": task})];
+    let ask = async |messages: &[Value]| router.chat(&json!({"messages": messages})).await;
+    let first = ask(&messages).await;
+    let of = |response: &reqwest::Response| {
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        (header("x-edge-model"), header("x-edge-tier"))
+    };
+    let (model, tier) = of(&first);
+    assert_eq!(model, "p-dear/dear");
+    for words in ["continue", "still wrong", "yes, go ahead"] {
+        messages.push(json!({"role": "assistant", "content": "Part one is done."}));
+        messages.push(json!({"role": "user", "content": words}));
+        assert_eq!(of(&ask(&messages).await), (model.clone(), tier.clone()), "{words}");
+    }
+    messages.push(json!({"role": "assistant", "content": "All done."}));
+    messages.push(json!({"role": "user", "content": "thanks, that's all"}));
+    assert_eq!(of(&ask(&messages).await), ("p-cheap/cheap".into(), "trivial".into()));
+}
+
+#[tokio::test]
+async fn a_task_that_was_raised_stays_raised_when_its_history_is_cut() {
+    let (_upstreams, router) = three().await;
+    let task = json!({"role": "user", "content": "fix the typo in README: 'recieve'"});
+    let mut messages = vec![task];
+    for round in 0..3 {
+        messages.push(json!({"role": "assistant", "content": null, "tool_calls": [{"id": format!("c{round}"), "type": "function", "function": {"name": "edit", "arguments": format!("{{\"n\":{round}}}")}}]}));
+        messages.push(json!({"role": "tool", "tool_call_id": format!("c{round}"), "content": "Error: text not found"}));
+    }
+    let tier = async |messages: &[Value]| {
+        let response = router.chat(&json!({"messages": messages})).await;
+        response.headers()["x-edge-tier"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(tier(&messages[..3]).await, "trivial");
+    assert_eq!(tier(&messages).await, "operational");
+    assert_eq!(tier(&messages[..3]).await, "operational");
+}
+
+#[tokio::test]
+async fn a_tier_that_a_header_forced_once_is_not_that_of_the_task() {
+    let (_upstreams, router) = three().await;
+    let mut messages =
+        vec![json!({"role": "user", "content": "fix the typo in README: 'recieve'"})];
+    let body = json!({"messages": messages});
+    let forced = router.post("/v1/chat/completions", &body).header("x-task-tier", "deep");
+    assert_eq!(forced.send().await.unwrap().headers()["x-edge-tier"], "deep");
+    messages.push(json!({"role": "assistant", "content": "Which file?"}));
+    messages.push(json!({"role": "user", "content": "README.md"}));
+    let response = router.chat(&json!({"messages": messages})).await;
+    assert_ne!(response.headers()["x-edge-tier"], "deep");
+}
+
+#[tokio::test]
 async fn when_money_is_gone_a_free_model_serves_and_says_so() {
     let paid = Upstream::start().await;
     let free = Upstream::start().await;

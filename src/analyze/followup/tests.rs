@@ -2,6 +2,10 @@ use rstest::rstest;
 
 use super::*;
 
+fn leans_on_what_came_before(text: &str, before: Before) -> bool {
+    matches!(bearing(text, before), Bearing::Leans | Bearing::Complains)
+}
+
 #[rstest]
 fn words_without_a_task_of_their_own_lean(
     #[values(
@@ -82,9 +86,74 @@ fn agreement_releases_work_only_as_an_answer(
     assert!(!leans_on_what_came_before(text, Before::Statement));
 }
 
+#[rstest]
+fn a_word_or_two_answer_what_was_asked(
+    #[values("postgres", "in src/lib", "12 hours", "the smaller one", "用第一种", "👍")] text: &str,
+) {
+    assert!(leans_on_what_came_before(text, Before::Question), "{text}");
+}
+
+#[rstest]
+fn a_question_or_a_sentence_does_not_answer_what_was_asked(
+    #[values(
+        "what is postgres?",
+        "rename usrCnt to userCount",
+        "thanks!",
+        "no thanks, that's all"
+    )]
+    text: &str,
+) {
+    assert!(!leans_on_what_came_before(text, Before::Question), "{text}");
+}
+
+#[rstest]
+fn words_that_ask_for_nothing_close_the_talk(
+    #[values(
+        "thanks",
+        "ah, clear. thanks!",
+        "perfect 👍",
+        "alright, makes sense, cheers",
+        "ok super danke",
+        "谢谢",
+        "👍",
+        "ok"
+    )]
+    text: &str,
+) {
+    assert_eq!(bearing(text, Before::Statement), Bearing::Closes, "{text}");
+}
+
+#[rstest]
+fn requests_and_empty_texts_do_not_close_the_talk(
+    #[values(
+        "",
+        "thanks, now sort the imports",
+        "thanks but it still fails",
+        "hello",
+        "fix it",
+        "is this right?",
+        "is it all good",
+        "for the one",
+        "now this",
+        "{}"
+    )]
+    text: &str,
+) {
+    assert_ne!(bearing(text, Before::Statement), Bearing::Closes, "{text}");
+}
+
+#[rstest]
+#[case("still fails", Bearing::Complains)]
+#[case("geht immer noch nicht", Bearing::Complains)]
+#[case("还是不行", Bearing::Complains)]
+#[case("continue", Bearing::Leans)]
+fn complaints_are_told_from_other_follow_ups(#[case] text: &str, #[case] expected: Bearing) {
+    assert_eq!(bearing(text, Before::Statement), expected);
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_decided(text in "\\PC{0,300}") {
-        leans_on_what_came_before(&text, Before::Question);
+        bearing(&text, Before::Question);
     }
 }

@@ -24,6 +24,11 @@ pub(super) const PRAISE: &[&str] = &[
     "wonderful", "amazing", "love", "yay", "haha", "lol",
 ];
 
+/// Of [`PRAISE`], those that alone say nothing.
+pub(super) const FILLS: &[&str] = &[
+    "it", "i", "now", "very", "that's", "this", "is", "all", "va", "très", "muy", "muito", "alles",
+];
+
 /// They release work whatever came before.
 #[rustfmt::skip]
 pub(super) const ASSENT: &[&str] = &[

@@ -243,6 +243,143 @@ fn three_equal_rounds_are_a_loop(
     assert_eq!(find_instruction(&with(messages)).escalate, escalate);
 }
 
+/// One message of the assistant with these calls, then their results.
+fn rounds(rounds: &[&[(&str, &str, &str)]]) -> Vec<Message> {
+    let mut messages = request(&[(Role::User, "fix it in a.rs please")]).messages;
+    for (round, calls) in rounds.iter().enumerate() {
+        let id = |at: usize| format!("call_{round}_{at}");
+        let call = |(at, (name, arguments, _)): (usize, &(&str, &str, &str))| {
+            Part::ToolCall(ToolCall {
+                id: id(at),
+                name: (*name).into(),
+                arguments: (*arguments).into(),
+            })
+        };
+        let parts = calls.iter().enumerate().map(call).collect();
+        messages.push(Message { role: Role::Assistant, parts });
+        for (at, (_, _, result)) in calls.iter().enumerate() {
+            let content = vec![Part::text(*result)];
+            let part = Part::ToolResult { call_id: id(at), content, is_error: false };
+            messages.push(Message { role: Role::Tool, parts: vec![part] });
+        }
+    }
+    messages
+}
+
+#[rstest]
+#[case::edits_that_miss(&[("edit", "a", "Error: text not found"), ("edit", "b", "Error: no match"), ("edit", "c", "Error: text not found")], true)]
+#[case::commands_that_fail(&[("run", "a", "Exit code: 2\nOutput:\nerror: no target"), ("run", "b", "Exit code: 1\nOutput:\nfailed"), ("run", "c", "Exit code: 101\nOutput:\npanicked at")], true)]
+#[case::searches_that_find_nothing(&[("grep", "a", "Exit code: 1\nOutput:\n"), ("grep", "b", "Exit code: 1\nOutput:\n"), ("grep", "c", "Exit code: 1\nOutput:\n")], false)]
+#[case::nothing_found_and_no_error(&[("run", "a", "Output: (empty)\nError: (none)\nExit Code: 1"), ("run", "b", "Output: (empty)\nError: (none)\nExit Code: 1"), ("run", "c", "Output: (empty)\nError: (none)\nExit Code: 1")], false)]
+#[case::success_between(&[("edit", "a", "Error: no match"), ("edit", "b", "ok"), ("edit", "c", "Error: no match"), ("edit", "d", "Error: no match")], false)]
+#[case::files_that_speak_of_errors(&[("read", "a", "fn error() {}"), ("read", "b", "// may fail"), ("read", "c", "struct Error;")], false)]
+fn three_failed_rounds_in_a_row_are_a_loop_whatever_was_called(
+    #[case] results: &[(&str, &str, &str)],
+    #[case] escalate: bool,
+) {
+    let each: Vec<_> = results.iter().map(std::slice::from_ref).collect();
+    assert_eq!(find_instruction(&with(rounds(&each))).escalate, escalate);
+}
+
+#[test]
+fn parallel_calls_are_one_round() {
+    let missing: &[_] = &[
+        ("read", "a", "Error: no such file"),
+        ("read", "b", "Error: no such file"),
+        ("read", "c", "Error: no such file"),
+    ];
+    let mixed: &[_] = &[("read", "a", "Error: no such file"), ("read", "b", "text")];
+    let other: &[_] = &[("read", "c", "text")];
+    let escalates = |all: &[&[_]]| find_instruction(&with(rounds(all))).escalate;
+    assert!(!escalates(&[missing]));
+    assert!(!escalates(&[missing, missing, other, missing]));
+    assert!(escalates(&[missing, missing, missing]));
+    assert!(escalates(&[mixed, mixed, mixed]));
+    assert!(!escalates(&[mixed, mixed, other, mixed]));
+}
+
+#[test]
+fn three_complaints_of_the_client_are_a_loop_whatever_they_say() {
+    let complaint = |n: u32| format!("[ERROR] Reply {n} had no tool use in it.\n{}", "x".repeat(9));
+    let mut texts: Vec<(Role, String)> = vec![(Role::User, "<task>\nfix a.rs\n</task>".into())];
+    for n in 0..3 {
+        texts.push((Role::Assistant, format!("I would change line {n}.")));
+        texts.push((Role::User, complaint(n) + &"!".repeat(n as usize)));
+    }
+    let escalates = |texts: &[(Role, String)]| {
+        let texts: Vec<_> = texts.iter().map(|(role, text)| (*role, text.as_str())).collect();
+        find_instruction(&request(&texts)).escalate
+    };
+    assert!(!escalates(&texts[..5]));
+    assert!(escalates(&texts));
+}
+
+#[test]
+fn guidance_that_a_stuck_client_asked_for_belongs_to_the_task_and_raises_it() {
+    let found = find_instruction(&request(&[
+        (Role::User, "<task>\nport the ingest path to tokio\n</task>"),
+        (Role::Assistant, "hm"),
+        (
+            Role::User,
+            "You seem to be having trouble proceeding. The person says:\n<feedback>\nlook at the ring buffer in ring.rs first\n</feedback>",
+        ),
+    ]));
+    assert_eq!(found.text, "look at the ring buffer in ring.rs first");
+    assert_eq!(found.continues, ["port the ingest path to tokio"]);
+    assert!(found.escalate);
+}
+
+#[test]
+fn a_remark_that_refuses_a_call_belongs_to_the_task() {
+    let found = find_instruction(&request(&[
+        (Role::User, "<task>\nport the ingest path to tokio\n</task>"),
+        (Role::Assistant, "<execute_command>…</execute_command>"),
+        (
+            Role::User,
+            "[execute_command for 'rm a'] Result:\nThe user denied this operation.\n<feedback>\nnever delete files, move them into old/\n</feedback>",
+        ),
+    ]));
+    assert_eq!(found.text, "never delete files, move them into old/");
+    assert_eq!(found.continues, ["port the ingest path to tokio"]);
+    assert!(!found.escalate);
+}
+
+#[test]
+fn the_humans_third_complaint_in_a_row_raises_the_task() {
+    let mut texts = vec![(Role::User, "write a parser for OBX segments with tests")];
+    for complaint in ["still fails", "that's wrong, the dates are off", "doesn't work either"] {
+        texts.extend([(Role::Assistant, "Done."), (Role::User, complaint)]);
+    }
+    assert!(!find_instruction(&request(&texts[..5])).escalate);
+    assert!(find_instruction(&request(&texts)).escalate);
+    texts.extend([(Role::Assistant, "Done."), (Role::User, "rename usrCnt to userCount")]);
+    assert!(!find_instruction(&request(&texts)).escalate);
+}
+
+#[test]
+fn a_short_answer_to_a_question_belongs_to_the_task() {
+    let asked = |question: &str| {
+        find_instruction(&request(&[
+            (Role::User, "store the bookings in a database, with migrations and a rollback"),
+            (Role::Assistant, question),
+            (Role::User, "postgres"),
+        ]))
+    };
+    assert_eq!(asked("Which database should it be?").continues.len(), 1);
+    assert!(asked("I made the tables.").continues.is_empty());
+}
+
+#[test]
+fn thanks_close_the_talk() {
+    let closes = |words: &str| {
+        let task = (Role::User, "port the ingest path to tokio");
+        let texts = [task, (Role::Assistant, "Done."), (Role::User, words)];
+        find_instruction(&request(&texts)).closing
+    };
+    assert!(closes("perfect, thanks!"));
+    assert!(!closes("perfect, now the tests"));
+}
+
 fn any_text() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "<task>",

@@ -137,6 +137,14 @@ proptest! {
 }
 
 #[test]
+fn words_that_close_the_talk_are_trivial_whatever_was_judged() {
+    let deep = Verdict::certain(Tier::Deep, Source::Classifier);
+    let closing = Instruction { closing: true, escalate: true, ..Instruction::default() };
+    let verdict = combine(deep, None, &closing);
+    assert_eq!((verdict.tier, verdict.source), (Tier::Trivial, Source::Heuristic));
+}
+
+#[test]
 fn a_follow_up_that_is_harder_than_what_it_follows_keeps_its_own_source() {
     let loss = LossMatrix::default();
     let (hard, easy) =
