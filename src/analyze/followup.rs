@@ -5,8 +5,8 @@
 mod words;
 
 use words::{
-    ADDING, ASSENT, COMPLAINTS, FILLS, GOING_ON, LIKEWISE, PRAISE, PROFORMS, RELEASES, RESUMING,
-    THANKS, UNSPACED,
+    ADDING, ASKING, ASSENT, COMPLAINTS, DOING, DOING_IT, FILLS, GOING_ON, LIKEWISE, POLITE, PRAISE,
+    PROFORMS, RELEASES, RESUMING, STARTING, THANKS, UNSPACED,
 };
 
 /// What the assistant said last.
@@ -64,6 +64,8 @@ pub(super) fn bearing(text: &str, before: Before) -> Bearing {
     }
     let leans = unspaced(&lower)
         || has(GOING_ON)
+        || (words.len() <= 9 && has(STARTING))
+        || only_points(&words)
         || resumes(&words)
         || (words.len() <= 10 && has(LIKEWISE))
         || adds(&words)
@@ -117,6 +119,21 @@ fn bare_answer(lower: &str, words: &[&str], before: Before) -> Option<Bearing> {
     } else {
         Bearing::Alone
     })
+}
+
+/// "can you fix it please", "fais-le", "why?": what to do or to tell stands before.
+fn only_points(words: &[&str]) -> bool {
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(word));
+    let known =
+        |word: &&str| [DOING, PROFORMS, POLITE, DOING_IT].iter().any(|list| list.contains(word));
+    match words {
+        [only] => DOING_IT.contains(only) || ASKING.contains(only),
+        _ => {
+            words.len() <= 6
+                && words.iter().all(known)
+                && ((any(DOING) && any(PROFORMS)) || any(DOING_IT))
+        }
+    }
 }
 
 fn resumes(words: &[&str]) -> bool {

@@ -157,3 +157,51 @@ proptest::proptest! {
         bearing(&text, Before::Question);
     }
 }
+
+/// As people type them in many languages.
+#[rustfmt::skip]
+const LEANING: &[&str] = &[
+    "not working yet", "nope, error again", "it's still not showing", "same thing happens here",
+    "please proceed with your plan", "Ok I like your ideas, lets start on them", "now do step 2",
+    "move on to the next task", "fix it", "fix this", "can you fix it please", "do that",
+    "apply it", "ok implement it", "go for it", "no, the other one", "you missed one",
+    "you forgot the tests", "not what i asked", "why?", "again but in german", "geht noch nicht",
+    "mach das", "leg los", "immer noch derselbe fehler", "warum?", "hazlo", "sigue igual",
+    "no sirve", "adelante", "procede", "arréglalo", "fais-le", "ça ne marche toujours pas",
+    "continue stp", "corrige ça", "faz isso", "pode continuar", "não deu certo", "tenta de novo",
+    "давай дальше", "не помогло", "исправь", "сделай это", "то же самое", "попробуй ещё раз",
+    "опять ошибка", "继续吧", "还是报错", "好的，开始吧", "请继续", "可以，执行吧", "没有变化", "不是这个", "重新来", "按你说的做",
+    "進めてください", "直ってない", "同じエラーです", "もう一度", "続きをお願いします", "それでお願いします", "変わりません", "계속해줘", "진행해줘",
+    "여전히 안돼요", "다시 해줘", "고쳐줘", "pokračuj prosím", "pořád to nefunguje", "oprav to", "udělej to",
+    "zkus to znovu", "kontynuuj proszę", "dalej nie działa", "popraw to", "zrób to",
+    "jeszcze raz", "ten sam problem", "ادامه بده", "هنوز کار نمی‌کند", "بله", "نعم", "لا يعمل",
+    "تابع", "devam et", "hâlâ olmuyor", "düzelt", "evet", "tekrar dene", "procedi",
+    "non va ancora", "correggilo", "riprova", "tiếp tục", "vẫn lỗi", "lanjut", "masih error",
+    "продовжуй", "все одно не працює", "виправ це", "i can still see it",
+    "it is still duplicated", "try a different approach", "nochmal bitte", "encore une fois",
+    "otra vez",
+];
+#[rustfmt::skip]
+const STANDING: &[&str] = &[
+    "add dark mode to the settings page", "write unit tests for the parser",
+    "why does this return None?", "create a new branch called feature/login",
+    "how do i run this in docker", "now add logging to every handler in the api folder",
+    "can you explain what a monad is",
+    "let's start a new project: todo app with react and express backend", "fix the login bug",
+    "run the tests", "commit this", "what is the capital of France?",
+    "übersetze den text ins englische", "написать функцию сортировки", "帮我写一个登录页面", "ログインページを作って",
+    "crea un servidor express", "update the readme", "rename it to foo",
+    "delete the old migration files", "make the button blue", "how are you", "hello", "hi there",
+    "what time is it", "explain async await", "sort the imports", "bump the version to 2.0",
+    "translate it into French", "make it bold", "write a haiku",
+];
+
+#[test]
+fn follow_ups_are_known_in_many_languages() {
+    let leans = |text: &&&str| leans_on_what_came_before(text, Before::Statement);
+    let missed: Vec<_> = LEANING.iter().filter(|text| !leans(text)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+    let taken: Vec<_> =
+        STANDING.iter().filter(|text| bearing(text, Before::Statement) != Bearing::Alone).collect();
+    assert!(taken.is_empty(), "{taken:?}");
+}
