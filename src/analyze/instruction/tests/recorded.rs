@@ -50,3 +50,13 @@ fn every_recorded_request_gives_exactly_what_was_typed() {
     }
     assert!(misses.is_empty(), "{} of {}:\n{}", misses.len(), records.len(), misses.join("\n"));
 }
+
+#[test]
+fn no_ordinary_session_counts_as_a_loop() {
+    let loops: Vec<_> = recorded()
+        .into_iter()
+        .filter(|record| find_instruction(&decoded(&record.api, &record.body)).escalate)
+        .map(|record| record.id)
+        .collect();
+    assert!(loops.is_empty(), "{loops:?}");
+}
