@@ -2,11 +2,12 @@
 //! queue. The only module that knows tensors; it knows no HTTP and no routing.
 
 pub mod classifier;
-pub mod features;
+pub mod encoder;
 pub mod generator;
-pub mod network;
+pub mod kernel;
 pub mod requantize;
 pub mod tier_model;
+pub mod tokens;
 mod worker;
 
 pub use classifier::Classifier;

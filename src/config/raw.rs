@@ -137,9 +137,9 @@ pub(super) struct RawClassifier {
     /// A verdict later than this, in milliseconds, is replaced by rules. Takes effect after a
     /// restart, like `queue` and `threads`. Default 250.
     pub(super) deadline_ms: Option<u32>,
-    /// Most requests that may wait for the classifier. Default 64.
+    /// Most requests that may wait for the classifier; rules judge the next ones at once. Default 8.
     pub(super) queue: Option<u32>,
-    /// Threads that judge. Default: the cores of the machine minus one, at most 4.
+    /// Threads that judge. Default: the cores of the machine, at most 4.
     pub(super) threads: Option<u32>,
     /// Between cost and quality, 0 to 1: how much doubt rounds a tier up. At 0 a doubt of about a
     /// half, at 1 one of a tenth. It scales what too low a tier costs in `loss`: two thirds of it

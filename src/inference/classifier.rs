@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use super::tier_model::TierModel;
 use super::worker::{Judge, Workers};
-use super::{ClassifierSettings, InferenceError, features};
+use super::{ClassifierSettings, InferenceError, tokens};
 use crate::analyze::Scores;
 
 /// Most verdicts that are remembered; each takes about a hundred bytes.
@@ -58,7 +58,7 @@ impl Classifier {
             return Ok(scores);
         }
         // Only what the model looks at waits in the queue, however long the text is.
-        let text = features::considered(text).into_owned();
+        let text = tokens::considered(text).into_owned();
         let cache = self.inner.cache.clone();
         let answer = self.inner.workers.submit(text, move |scores| cache.insert(key, scores))?;
         match tokio::time::timeout(self.inner.deadline, answer).await {

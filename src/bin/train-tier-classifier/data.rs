@@ -1,14 +1,15 @@
-//! Labelled prompts as they lie in files, and as weighted features.
+//! Labelled prompts as they lie in files, and as tokens. Decides which are never trained on.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use edge_router::catalog::Tier;
-use edge_router::inference::features::{self, FeatureSettings, Features};
+use edge_router::inference::tier_model::held_out;
+use edge_router::inference::tokens::Tokens;
 use serde::Deserialize;
 
 pub(crate) struct Example {
-    pub features: Features,
+    pub tokens: Vec<u32>,
     pub tier: Tier,
     /// A second labeller's tier, where there is one.
     pub second: Tier,
@@ -16,6 +17,8 @@ pub(crate) struct Example {
     pub file: usize,
     /// The `source` of a measured prompt.
     pub source: String,
+    /// Of the fifth that is never trained on.
+    pub held_out: bool,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +44,7 @@ pub(crate) fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Reads files, adding their bytes to `hash`.
 pub(crate) fn read(
     paths: &[PathBuf],
-    settings: &FeatureSettings,
+    tokens: &Tokens,
     hash: &mut blake3::Hasher,
 ) -> anyhow::Result<Vec<Example>> {
     let mut examples = Vec::new();
@@ -53,7 +56,8 @@ pub(crate) fn read(
             let line: Line = serde_json::from_str(line)
                 .with_context(|| format!("{}:{}", path.display(), at + 1))?;
             examples.push(Example {
-                features: features::extract(&line.prompt, settings),
+                tokens: tokens.read(&line.prompt)?,
+                held_out: held_out(&line.prompt),
                 tier: line.tier,
                 second: line.tier_b.unwrap_or(line.tier),
                 file,
@@ -62,16 +66,4 @@ pub(crate) fn read(
         }
     }
     Ok(examples)
-}
-
-/// Rarity of each bucket among these examples; 0 where fewer than two have it.
-#[expect(clippy::cast_precision_loss, reason = "counts of examples are small")]
-pub(crate) fn rarity(examples: &[&Example], buckets: u32) -> Vec<f32> {
-    let mut having = vec![0_u32; buckets as usize];
-    for block in examples.iter().flat_map(|example| example.features.blocks()) {
-        block.iter().for_each(|(bucket, _)| having[*bucket as usize] += 1);
-    }
-    let all = 1.0 + examples.len() as f32;
-    let rarity = |n: u32| if n < 2 { 0.0 } else { (all / (1.0 + n as f32)).ln() + 1.0 };
-    having.into_iter().map(rarity).collect()
 }

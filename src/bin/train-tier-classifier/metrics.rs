@@ -2,7 +2,7 @@
 
 use edge_router::analyze::{LossMatrix, Scores, decide};
 use edge_router::catalog::Tier;
-use edge_router::inference::network::CLASSES;
+use edge_router::inference::encoder::CLASSES;
 use edge_router::inference::tier_model::softmax;
 
 use crate::data::Example;

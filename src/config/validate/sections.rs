@@ -212,8 +212,8 @@ pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> Classifier
     };
     ClassifierSettings {
         deadline: Duration::from_millis(u64::from(deadline_ms.unwrap_or(250))),
-        queue: count(queue, 64),
-        threads: count(threads, (cores - 1).clamp(1, 4)),
+        queue: count(queue, 8),
+        threads: count(threads, cores.clamp(1, 4)),
         loss: loss.map_or_else(LossMatrix::default, LossMatrix).at_quality(quality),
     }
 }
