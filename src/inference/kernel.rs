@@ -307,12 +307,12 @@ pub fn below(x: f32) -> f32 {
 wide! {
     /// `gelu(x + bias)` of every row, in place.
     pub fn biased_gelu<'a>(rows: &'a mut [f32], bias: &'a [f32]) {
-            for row in rows.chunks_exact_mut(bias.len().max(1)) {
-                for (x, bias) in row.iter_mut().zip(bias) {
-                    let biased = *x + bias;
-                    *x = biased * below(biased);
-                }
+        for row in rows.chunks_exact_mut(bias.len().max(1)) {
+            for (x, bias) in row.iter_mut().zip(bias) {
+                let biased = *x + bias;
+                *x = biased * below(biased);
             }
+        }
     }
 }
 
@@ -352,12 +352,12 @@ pub fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 wide! {
     /// Layer normalization of every row, in place.
     pub fn layer_norm<'a>(rows: &'a mut [f32], weight: &'a [f32], bias: &'a [f32]) {
-            for row in rows.chunks_exact_mut(weight.len().max(1)) {
-                let (mean, inverse) = moments(row);
-                for ((x, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
-                    *x = ((*x - mean) * inverse).mul_add(*weight, *bias);
-                }
+        for row in rows.chunks_exact_mut(weight.len().max(1)) {
+            let (mean, inverse) = moments(row);
+            for ((x, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
+                *x = ((*x - mean) * inverse).mul_add(*weight, *bias);
             }
+        }
     }
 }
 
@@ -390,6 +390,7 @@ pub fn attend(q: &[f32], k: &[f32], v: &[f32], heads: Heads, out: &mut [f32]) {
     let width = heads.width;
     let tokens = q.len() / width.max(1);
     let mut weights = vec![0.0; tokens * tokens];
+    let mut mixed = vec![0.0; tokens * heads.range(0).len()];
     for head in 0..heads.count {
         let part = heads.range(head);
         let (from, scale) = (part.start, heads.scale());
@@ -398,7 +399,6 @@ pub fn attend(q: &[f32], k: &[f32], v: &[f32], heads: Heads, out: &mut [f32]) {
         product(queries, &keys, &mut weights);
         softmax_rows(&mut weights, tokens);
         let values = Dense::pack(tokens, part.len(), |i, j| v[i * width + from + j]);
-        let mut mixed = vec![0.0; tokens * part.len()];
         product(Rows::of(&weights, tokens), &values, &mut mixed);
         for (out, mixed) in out.chunks_exact_mut(width).zip(mixed.chunks_exact(part.len())) {
             out[part.clone()].copy_from_slice(mixed);

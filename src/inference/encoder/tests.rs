@@ -91,9 +91,27 @@ fn a_missing_or_misshapen_tensor_is_named() {
         let error = Encoder::new(&tensors, 1, 4).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
-    let mut tensors = tensors();
     let short = Tensor::from_vec(vec![0.0_f32; 3], 3, &Device::Cpu).unwrap();
-    tensors.insert("layer.0.key.bias".to_owned(), short);
-    let error = Encoder::new(&tensors, 1, 4).unwrap_err().to_string();
-    assert!(error.contains("layer.0.key"), "{error}");
+    let square = Tensor::from_vec(vec![0_u8; 9], (3, 3), &Device::Cpu).unwrap();
+    for (name, tensor) in [
+        ("layer.0.key.bias", &short),
+        ("layer.0.mix_norm.weight", &short),
+        ("norm.bias", &short),
+        ("layer.0.value.weight", &square),
+        ("layer.0.down.weight", &square),
+        ("head.bias", &short),
+    ] {
+        let mut tensors = tensors();
+        tensors.insert(name.to_owned(), tensor.clone());
+        let error = Encoder::new(&tensors, 1, 4).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_word_table_is_refused() {
+    let mut tensors = tensors();
+    let none = Tensor::from_vec(Vec::<u8>::new(), (0, BLOCK_BYTES), &Device::Cpu).unwrap();
+    tensors.insert("word".to_owned(), none);
+    assert!(Encoder::new(&tensors, 1, 4).is_err());
 }
