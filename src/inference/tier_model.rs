@@ -14,7 +14,7 @@ use crate::analyze::Scores;
 use crate::catalog::Tier;
 
 /// The layout of config and weights that this program reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The model's folder inside a models folder, and its files.
 pub const FOLDER: &str = "tier-classifier";
@@ -34,6 +34,9 @@ pub struct ModelConfig {
     pub window: usize,
     /// Divides the logits, so that probabilities match frequencies on prompts that were not trained on.
     pub temperature: f32,
+    /// How much more often each tier is meant by the words that people type than by the same words in the
+    /// training files: multiplies the probabilities, which are then made to sum to 1 again.
+    pub prior: Scores,
     /// BLAKE3 of the training files, in the order of their names.
     pub data_blake3: String,
     pub seed: u64,
@@ -116,7 +119,8 @@ impl TierModel {
     /// # Errors
     /// As `scores`.
     pub fn judge_tokens(&self, tokens: &[u32]) -> Result<Scores, InferenceError> {
-        let scores = softmax(self.encoder.logits(tokens), self.config.temperature);
+        let scores =
+            calibrate(self.encoder.logits(tokens), self.config.temperature, &self.config.prior);
         match scores.iter().all(|score| score.is_finite()) {
             true => Ok(scores),
             false => Err(InferenceError::Model("the weights give no finite scores".into())),
@@ -135,6 +139,9 @@ fn check(config: &ModelConfig) -> Result<(), InferenceError> {
     if !(config.temperature.is_finite() && config.temperature > 0.0) {
         return wrong("temperature must be above 0".into());
     }
+    if !config.prior.iter().all(|factor| factor.is_finite() && *factor > 0.0) {
+        return wrong(format!("prior must be {CLASSES} numbers above 0"));
+    }
     Ok(())
 }
 
@@ -144,6 +151,16 @@ pub fn softmax(logits: Scores, temperature: f32) -> Scores {
     let powers = logits.map(|logit| ((logit - top) / temperature).exp());
     let sum: f32 = powers.iter().sum();
     powers.map(|power| power / sum)
+}
+
+/// Probabilities from logits, as the model's configuration has them.
+pub fn calibrate(logits: Scores, temperature: f32, prior: &Scores) -> Scores {
+    let mut scores = softmax(logits, temperature);
+    for (score, factor) in scores.iter_mut().zip(prior) {
+        *score *= factor;
+    }
+    let sum: f32 = scores.iter().sum();
+    scores.map(|score| score / sum)
 }
 
 /// Whether a prompt of the training files is of the fifth that is never trained on. Told by its text, so

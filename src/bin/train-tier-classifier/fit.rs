@@ -33,7 +33,7 @@ pub(crate) struct Recipe {
     /// Most tokens of a text
     #[arg(long, default_value_t = 128)]
     pub(crate) window: usize,
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     pub(crate) epochs: usize,
     /// Texts of one step
     #[arg(long, default_value_t = 32)]

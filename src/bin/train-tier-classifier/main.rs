@@ -27,7 +27,7 @@ use edge_router::catalog::Tier;
 use edge_router::clock::{Clock, SystemClock};
 use edge_router::inference::TierModel;
 use edge_router::inference::tier_model::{
-    CONFIG, ModelConfig, TOKENIZER, VERSION, WEIGHTS, softmax,
+    CONFIG, ModelConfig, TOKENIZER, VERSION, WEIGHTS, calibrate,
 };
 use edge_router::inference::tokens::Tokens;
 
@@ -53,6 +53,11 @@ struct Train {
     #[command(flatten)]
     recipe: Recipe,
 }
+
+/// What `ModelConfig::prior` says. Prompts that people typed and two labellers called standard read like
+/// written ones that are called operational. Of the factors tried (1 to 4 for standard), the strongest
+/// that keeps the held-out fifth above 0.82.
+const PRIOR: Scores = [0.6, 1.0, 1.6, 1.0, 0.6];
 
 const RULES: [(&str, Rule); 2] = [("likeliest", likeliest), ("decide", decided)];
 
@@ -103,6 +108,7 @@ fn main() -> anyhow::Result<()> {
             heads: net::HEADS,
             window: args.recipe.window,
             temperature,
+            prior: PRIOR,
             data_blake3: hash.finalize().to_hex().to_string(),
             seed: args.recipe.seed,
         };
@@ -152,7 +158,7 @@ fn measure(path: &Path, tokens: &Tokens, net: &net::Net, temperature: f32) -> an
 }
 
 fn calibrated(logits: &[Scores], temperature: f32) -> Vec<Scores> {
-    logits.iter().map(|row| softmax(*row, temperature)).collect()
+    logits.iter().map(|row| calibrate(*row, temperature, &PRIOR)).collect()
 }
 
 fn report(name: &str, scores: &[Scores], examples: &[&Example]) -> anyhow::Result<()> {
