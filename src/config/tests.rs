@@ -7,7 +7,7 @@ use rstest::rstest;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::catalog::{Capability, Model, Resolution, Tier};
+use crate::catalog::{Capability, Gone, Model, Resolution, Tier};
 use crate::chat::Usage;
 use crate::money::NanoUsd;
 use crate::providers::ProviderKind;
@@ -108,8 +108,8 @@ fn every_built_in_model_can_be_used_as_it_stands() {
         assert!(config.catalog.models().iter().any(|model| fits(&model)), "{tier}");
     }
     assert!(matches!(
-        config.catalog.resolve("deepseek-chat"),
-        Resolution::Removed { replacement: Some(name), .. } if name == "deepseek/deepseek-flash"
+        config.catalog.resolve("deepseek-chat", TODAY.parse().unwrap()),
+        Resolution::Removed(Gone { replacement: Some(name), .. }) if name == "deepseek/deepseek-flash"
     ));
     assert!(config.catalog.get("ollama/qwen2.5:3b").is_none());
     assert!(config.catalog.known_local("ollama", "qwen2.5:3b").is_some());
@@ -126,6 +126,7 @@ fn million(model: &Model, at: &str, prompt: u64) -> (i64, i64) {
 }
 
 const USD: i64 = 1_000_000_000;
+const TODAY: &str = "2026-11-21T12:00:00Z";
 
 #[rstest]
 // Anthropic: the whole request at the long price from one token over the threshold on.
@@ -499,7 +500,7 @@ fn a_flag_wins_over_the_file_and_is_named_when_it_is_wrong() {
 #[test]
 fn globs_keep_the_order_of_the_file() {
     let text = "[aliases]\n\"z-*\" = [\"auto:deep\"]\n\"*-a\" = [\"auto:trivial\"]\n";
-    assert!(matches!(read(text).catalog.resolve("z-a"), Resolution::Auto(Some(Tier::Deep))));
+    assert!(matches!(read(text).catalog.resolve("z-a", TODAY.parse().unwrap()), Resolution::Auto(Some(Tier::Deep))));
 }
 
 #[test]

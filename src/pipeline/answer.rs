@@ -65,7 +65,7 @@ async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
         (candidate, reservation, pass),
         record,
         tries.attempts.clone(),
-        (decision.context.received, decision.prompt.likely),
+        (decision.context.received, decision.prompt.likely, decision.request.surcharges),
     );
     closing.close(&observed, Some("client_gone")).await;
 }
@@ -137,7 +137,7 @@ async fn relay(
         (candidate, reservation, pass),
         record,
         tries.attempts.clone(),
-        (received, decision.prompt.likely),
+        (received, decision.prompt.likely, request.surcharges),
     );
     let to = request.origin.dialect;
     if matches!(reply.body, ReplyBody::Whole(_)) || !request.stream {

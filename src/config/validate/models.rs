@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use super::providers::Providers;
 use super::{Entry, built_in_root, entries, prices};
 use crate::catalog::{Capabilities, Capability, Model, ParamRules, Tier};
@@ -80,13 +82,6 @@ fn note_unused(Entry { path, raw, .. }: &Entry<RawModel>, report: &mut Report) {
     let rates = raw.price.as_ref();
     let fields = [
         ("batch", raw.batch.is_some(), "batches are not sent"),
-        ("service_tiers", raw.service_tiers.is_some(), "other service tiers are not asked for"),
-        (
-            "cache_write_over_12h_usd_per_mtok",
-            raw.cache_write_over_12h_usd_per_mtok.is_some()
-                || rates.is_some_and(|rates| rates.cache_write_over_12h_usd_per_mtok.is_some()),
-            "such caches are not asked for",
-        ),
         (
             "audio_hour_usd",
             raw.audio_hour_usd.is_some()
@@ -128,8 +123,13 @@ fn usable_id(entry: &Entry<RawModel>, report: &mut Report) -> Option<String> {
     }
 }
 
-/// What the user's entry gives wins, field by field.
+/// What the user's entry gives wins, field by field. A `price` table counts like the fields that it
+/// stands for.
 fn overlay(base: RawModel, over: RawModel) -> RawModel {
+    let (mut base, over) = (prices::unfolded(base), prices::unfolded(over));
+    if over.active == Some(true) {
+        base.deprecation_date = None;
+    }
     macro_rules! first_given {
         ($($field:ident),+ $(,)?) => {{
             let RawModel { $($field),+ } = over;
@@ -149,6 +149,12 @@ fn overlay(base: RawModel, over: RawModel) -> RawModel {
         cache_write_1h_usd_per_mtok,
         cache_write_over_12h_usd_per_mtok,
         audio_input_usd_per_mtok,
+        audio_cached_usd_per_mtok,
+        audio_output_usd_per_mtok,
+        image_input_usd_per_mtok,
+        image_output_usd_per_mtok,
+        web_search_usd_per_1k,
+        server_tool_usd_per_1k,
         audio_hour_usd,
         price,
         long_context,
@@ -156,12 +162,14 @@ fn overlay(base: RawModel, over: RawModel) -> RawModel {
         scheduled_prices,
         batch,
         service_tiers,
+        regional_multiplier,
         context_window,
         max_input_tokens,
         max_output_tokens,
         capabilities,
         refuses,
         active,
+        deprecation_date,
         replacement,
     )
 }
@@ -204,10 +212,23 @@ fn model(
         capabilities,
         rules: rules(raw.refuses.as_deref().unwrap_or_default()),
         active: raw.active.unwrap_or(true),
+        retires: retirement(raw.deprecation_date.as_deref(), &path, report),
         replacement: raw.replacement,
         id: id.into(),
     };
     Some(Entry { path, raw: model, own })
+}
+
+fn retirement(date: Option<&str>, path: &Path, report: &mut Report) -> Option<Timestamp> {
+    let date = date?;
+    let moment = prices::moment(date);
+    if moment.is_none() {
+        report.problem(
+            &path.key("deprecation_date"),
+            format_args!("`{date}` is not a date; allowed: a date such as 2027-01-14"),
+        );
+    }
+    moment
 }
 
 /// The window and the longest answer, in tokens.
