@@ -11,7 +11,8 @@ pub use build::{CatalogParts, NameProblem, NameProblemKind, TargetList};
 pub use listing::Listed;
 pub use names::{Alias, AliasStrategy, AliasTarget, Gone, Resolution, Target};
 pub use price::{
-    Charge, Given, Kind, Kinds, LongContext, OffPeak, Price, Rates, ScheduledPrice, ServicePrice, Terms,
+    Charge, Given, Kind, Kinds, LongContext, OffPeak, Price, Rates, ScheduledPrice, ServicePrice,
+    Terms,
 };
 
 use std::collections::{HashMap, HashSet};

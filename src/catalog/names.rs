@@ -214,7 +214,8 @@ impl Catalog {
     fn gone(&self, model: &Model, now: Timestamp) -> Gone {
         let mut next = model.replacement.as_deref();
         let mut seen = vec![model.id.as_str()];
-        while let Some(other) = next.and_then(|id| self.get(id)).filter(|other| other.is_gone(now)) {
+        while let Some(other) = next.and_then(|id| self.get(id)).filter(|other| other.is_gone(now))
+        {
             seen.push(other.id.as_str());
             next = other.replacement.as_deref().filter(|id| !seen.contains(id));
         }

@@ -119,18 +119,14 @@ impl Price {
         }
         let speed = |service| matches!(service, Service::SpeedFast | Service::OtherSpeed);
         let kin = self.services.iter().filter(|class| speed(class.service) == speed(service));
-        let mut rates =
-            kin.map(factor).fold(standard, |dearest, class| dearest.dearest(&class));
+        let mut rates = kin.map(factor).fold(standard, |dearest, class| dearest.dearest(&class));
         rates.assumed = standard.assumed.with(Kind::Service);
         rates
     }
 
     fn times_class(&self, standard: &Rates, class: &Rates) -> Rates {
-        let mut rates = if *standard == self.base {
-            *class
-        } else {
-            standard.by_factor(class, &self.base)
-        };
+        let mut rates =
+            if *standard == self.base { *class } else { standard.by_factor(class, &self.base) };
         rates.web_search = standard.web_search;
         rates.server_tool = standard.server_tool;
         rates

@@ -48,7 +48,9 @@ impl Shelf {
             }
             Self::Cheap | Self::Balanced => models.sort_by_key(|model| blended_price(model, now)),
             Self::Premium => {
-                models.sort_by_key(|model| std::cmp::Reverse((model.max_tier, known_price(model, now))));
+                models.sort_by_key(|model| {
+                    std::cmp::Reverse((model.max_tier, known_price(model, now)))
+                });
             }
         }
     }

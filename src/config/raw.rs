@@ -406,8 +406,8 @@ pub(super) struct RawModel {
     /// forced_tool_choice, max_tokens (the cap must be max_completion_tokens), prefill (a last
     /// message from the assistant). Default [].
     pub(super) refuses: Option<Vec<Refuses>>,
-    /// false: known but not offered. Default true. true for a built-in model forgets its
-    /// deprecation_date.
+    /// false: known but not offered. true for a built-in model also forgets its deprecation_date.
+    /// Default true.
     pub(super) active: Option<bool>,
     /// The date on which its provider shuts it down: it is refused from 00:00 UTC on.
     pub(super) deprecation_date: Option<String>,

@@ -74,8 +74,13 @@ struct Pricing {
 /// `GET /v1/models`; `?available=true` leaves out what cannot be called now.
 pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuery) -> Json<List> {
     let view = View::of(&state);
-    let mut data: Vec<Entry> =
-        view.snapshot.catalog.listing(view.now).into_iter().map(|listed| view.entry(&listed)).collect();
+    let mut data: Vec<Entry> = view
+        .snapshot
+        .catalog
+        .listing(view.now)
+        .into_iter()
+        .map(|listed| view.entry(&listed))
+        .collect();
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "available=true")) {
         data.retain(|entry| entry.available);
     }

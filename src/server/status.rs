@@ -61,8 +61,9 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
         .providers
         .iter()
         .map(|provider| {
-            let own =
-                || models.iter().filter(|model| !model.is_gone(now) && model.provider == provider.id);
+            let own = || {
+                models.iter().filter(|model| !model.is_gone(now) && model.provider == provider.id)
+            };
             let up = own().filter(|model| state.model_down(model).is_none()).count();
             json!({
                 "id": provider.id.as_str(),

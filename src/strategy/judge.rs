@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::estimate::{
-    LEAST_CAP, Workload, ceiling_cost, expected_output, likely_cost, lower_cap,
-};
+use super::estimate::{LEAST_CAP, Workload, ceiling_cost, expected_output, likely_cost, lower_cap};
 use super::plan::{Facts, Question, Refusal, Wanted};
 use super::reason::{Limit, Reason, Shortfall};
 use crate::catalog::{Capabilities, Capability, Model, Target, Tier};

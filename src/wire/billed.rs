@@ -15,5 +15,9 @@ pub(super) fn lifetime(retention: Option<&str>, body: &[u8]) -> Lifetime {
     }
     let body = std::str::from_utf8(body).unwrap_or_default();
     // Inside of a text both would have their quotes escaped.
-    if body.contains("\"ttl\"") && body.contains("\"1h\"") { Lifetime::Hour } else { Lifetime::Usual }
+    if body.contains("\"ttl\"") && body.contains("\"1h\"") {
+        Lifetime::Hour
+    } else {
+        Lifetime::Usual
+    }
 }

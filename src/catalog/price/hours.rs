@@ -40,7 +40,9 @@ impl OffPeak {
         let mut edges: Vec<Timestamp> = (0..15_i64)
             .filter_map(|days| today.checked_add(days.days()).ok())
             .flat_map(|day| {
-                self.peak_minutes.iter().flat_map(move |(from, to)| [moment(day, *from), moment(day, *to)])
+                self.peak_minutes
+                    .iter()
+                    .flat_map(move |(from, to)| [moment(day, *from), moment(day, *to)])
             })
             .flatten()
             .filter(|edge| *edge > now)

@@ -175,8 +175,8 @@ impl Given {
     pub fn beside(&self, base: &Rates) -> Rates {
         let mut fill = Filling(Kinds::NONE);
         let input = self.input.unwrap_or(base.input);
-        let output = self.output.unwrap_or(base.output);
         let raised = |price: PerMTok| price.times(input, base.input).max(price);
+        let output = fill.take(Kind::Output, self.output, raised(base.output));
         let like = |own: PerMTok, kin: PerMTok, now: PerMTok| {
             if own == kin { now } else { raised(own) }
         };
@@ -191,7 +191,8 @@ impl Given {
         let cache_write =
             take(Kind::CacheWrite, self.cache_write, base.cache_write, base.input, input);
         let never = PerMTok(-1);
-        let hour = take(Kind::CacheWriteHour, self.cache_write_1h, base.cache_write_1h, never, input);
+        let hour =
+            take(Kind::CacheWriteHour, self.cache_write_1h, base.cache_write_1h, never, input);
         let long =
             take(Kind::CacheWriteLong, self.cache_write_long, base.cache_write_long, never, input);
         let audio_input =

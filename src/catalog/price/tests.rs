@@ -102,8 +102,10 @@ fn a_class_without_a_price_costs_the_dearest_of_its_kind(
 #[test]
 fn a_region_costs_its_factor_on_tokens_and_nothing_on_searches() {
     let stated = Given { web_search: Some(PerMTok(10_000_000_000_000)), ..given(4_000, 20_000) };
-    let price = Price { base: stated.complete(), regional: Some(1_100_000_000), ..Price::default() };
-    let usage = Usage { input: 10, output: 10, web_searches: 1, regional: true, ..Usage::default() };
+    let price =
+        Price { base: stated.complete(), regional: Some(1_100_000_000), ..Price::default() };
+    let usage =
+        Usage { input: 10, output: 10, web_searches: 1, regional: true, ..Usage::default() };
     // 10 x 4.4 + 10 x 22 USD per million, and a cent.
     assert_eq!(price.cost(Timestamp::UNIX_EPOCH, &usage), NanoUsd(44_000 + 220_000 + 10_000_000));
 }

@@ -203,7 +203,10 @@ mod tests {
     fn prices_are_those_of_the_hour_and_announced_ones_are_told() {
         let peak = listing("", "2026-11-23T02:00:00Z").lines(Shown::Usable);
         assert!(row(&peak, "deepseek/deepseek-flash").contains("0.30  1.20"), "{peak:#?}");
-        assert!(row(&peak, "deepseek/deepseek-flash").contains("dear hours until Mon 04:00 UTC, then 0.15 / 0.60"));
+        assert!(
+            row(&peak, "deepseek/deepseek-flash")
+                .contains("dear hours until Mon 04:00 UTC, then 0.15 / 0.60")
+        );
         assert!(row(&peak, "google/gemini-4-argon").contains("from 2026-12-01: 4.00 / 20.00"));
         let later = listing("", "2026-12-02T12:00:00Z").lines(Shown::Usable);
         assert!(row(&later, "deepseek/deepseek-flash").contains("0.15  0.60"), "{later:#?}");
@@ -237,7 +240,18 @@ mod tests {
         let sol = of("openai/gpt-6.1-sol");
         assert_eq!(sol["price"]["cache_write_over_12h_usd_per_mtok"], 5.0);
         assert_eq!(sol["service_tiers"]["service_tier:priority"]["input_usd_per_mtok"], 4.0);
-        assert_eq!(sol["price"]["assumed"], serde_json::json!(["cache_write_1h", "audio_input", "audio_cached", "audio_output", "image_output", "web_search", "server_tool"]));
+        assert_eq!(
+            sol["price"]["assumed"],
+            serde_json::json!([
+                "cache_write_1h",
+                "audio_input",
+                "audio_cached",
+                "audio_output",
+                "image_output",
+                "web_search",
+                "server_tool"
+            ])
+        );
         assert_eq!(of("anthropic/claude-sonnet-4-5")["ends_at"], "2026-11-30T00:00:00Z");
     }
 

@@ -164,7 +164,12 @@ impl ModelRow {
             peak_hours_now: hours.map(|hours| hours.is_peak(now)),
             hours_change_at: next_turn,
             other_hours: next_turn.map(|turn| Dollars::from(&price.at(turn, 0))),
-            price_changes: price.scheduled.iter().filter(|next| next.from > now).map(change).collect(),
+            price_changes: price
+                .scheduled
+                .iter()
+                .filter(|next| next.from > now)
+                .map(change)
+                .collect(),
             ..self
         }
     }
@@ -207,9 +212,11 @@ impl ModelRow {
             let above = tokens(u32::try_from(long.above_input_tokens).unwrap_or(u32::MAX));
             format!("over {above}: {}", long.price.pair())
         }));
-        remarks.extend(self.price_changes.iter().map(|next| {
-            format!("from {}: {}", next.from.strftime("%Y-%m-%d"), next.price.pair())
-        }));
+        remarks.extend(
+            self.price_changes.iter().map(|next| {
+                format!("from {}: {}", next.from.strftime("%Y-%m-%d"), next.price.pair())
+            }),
+        );
         remarks.join("; ")
     }
 

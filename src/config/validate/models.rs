@@ -64,6 +64,7 @@ pub(super) fn compile(sources: Sources, providers: &Providers, report: &mut Repo
         let same = |other: &Entry<RawModel>| other.raw.id.as_deref() == Some(id.as_str());
         if let Some(place) = all.iter().position(same) {
             let base = all[place].raw.clone();
+            note_left_over(&entry, &base, report);
             all[place] = Entry { raw: overlay(base, entry.raw), ..entry };
         } else if let Some(fact) = known.iter().find(|other| same(other)) {
             all.push(Entry { raw: overlay(fact.raw.clone(), entry.raw), ..entry });
@@ -101,6 +102,27 @@ fn note_unused(Entry { path, raw, .. }: &Entry<RawModel>, report: &mut Report) {
         report.notes.push(format!(
             "{path}.capabilities: {} is accepted, but no path of this version needs it",
             idle.join(", ")
+        ));
+    }
+}
+
+/// A price of one's own for a built-in model holds field by field: the catalogue's other prices stay.
+fn note_left_over(Entry { path, raw, .. }: &Entry<RawModel>, base: &RawModel, report: &mut Report) {
+    let over = prices::unfolded(raw.clone());
+    if over.input_usd_per_mtok.is_none() && over.output_usd_per_mtok.is_none() {
+        return;
+    }
+    let kept = [
+        ("long_context", base.long_context.is_some() && over.long_context.is_none()),
+        ("scheduled_prices", base.scheduled_prices.is_some() && over.scheduled_prices.is_none()),
+        ("time_of_day", base.time_of_day.is_some() && over.time_of_day.is_none()),
+        ("service_tiers", base.service_tiers.is_some() && over.service_tiers.is_none()),
+    ];
+    let kept: Vec<&str> = kept.into_iter().filter(|(_, kept)| *kept).map(|(key, _)| key).collect();
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        report.notes.push(format!(
+            "{path}: the catalogue's {kept} of this model still hold; give them here as well if they do not"
         ));
     }
 }

@@ -76,12 +76,10 @@ fn service(
         let allowed = allowed.join(", ");
         report.problem(&path.key(key), format_args!("is not known; allowed: {allowed}"));
     }
-    both_given(class.input_usd_per_mtok, class.output_usd_per_mtok, &path.key(key), report);
     priced.map(|service| ServicePrice { service, rates: given(class).beside(base) })
 }
 
-const PRICED: [Service; 4] =
-    [Service::Flex, Service::Priority, Service::Fast, Service::SpeedFast];
+const PRICED: [Service; 4] = [Service::Flex, Service::Priority, Service::Fast, Service::SpeedFast];
 
 /// The prices of the entry itself, with what the `price` table adds.
 fn flat(raw: &RawModel, path: &Path, report: &mut Report) -> RawRates {
@@ -148,7 +146,8 @@ pub(super) fn unfolded(mut raw: RawModel) -> RawModel {
 fn given(raw: &RawRates) -> Given {
     let price = |given: Option<Usd>| given.map(Usd::per_mtok);
     // Per thousand calls as written, per million as reckoned.
-    let calls = |given: Option<Usd>| price(given).map(|price| PerMTok(price.0.saturating_mul(1000)));
+    let calls =
+        |given: Option<Usd>| price(given).map(|price| PerMTok(price.0.saturating_mul(1000)));
     Given {
         input: price(raw.input_usd_per_mtok),
         output: price(raw.output_usd_per_mtok),
@@ -174,12 +173,7 @@ fn both_given(input: Option<Usd>, output: Option<Usd>, path: &Path, report: &mut
     }
 }
 
-fn long_tier(
-    raw: &RawLongContext,
-    base: &Rates,
-    path: &Path,
-    report: &mut Report,
-) -> LongContext {
+fn long_tier(raw: &RawLongContext, base: &Rates, path: &Path, report: &mut Report) -> LongContext {
     let above = raw.above_input_tokens.unwrap_or_else(|| {
         report.problem(&path.key("above_input_tokens"), "is missing; allowed: a number of tokens");
         0

@@ -3,7 +3,9 @@ use rstest::rstest;
 
 use super::*;
 use crate::catalog::{LongContext, OffPeak, Rates};
-use crate::chat::{ChatRequest, Dialect, Service, Usage, Image, Message, Origin, Part, Role, Sampling, Tool};
+use crate::chat::{
+    ChatRequest, Dialect, Image, Message, Origin, Part, Role, Sampling, Service, Tool, Usage,
+};
 use crate::strategy::plan::tests::model;
 
 fn request(messages: Vec<Message>) -> ChatRequest {
@@ -79,16 +81,31 @@ fn no_script_gets_below_a_real_tokenizer(#[case] text: &str, #[case] most: u32) 
 #[case::extended_arabic("ڦڣڹڏںۄ ڸ ۈۂڡڄڑ ڄٷړڃ ڬڇڃ ڏۇڃٹڌ ۆ ڮڝٿڑڙڄھڭ ڳٹژڋٳےۇټڪچڡۇڷۄ ڐۈڦٻ", 113)]
 #[case::pointed_hebrew("֥֗֯ל֒ זג טָׁ֑֒ץ׈ּ֜֝ ׅחֽ֥֝ ֵ֭ג רך׏׈ֽד׀׍׈ ה ב צ֞ ֽדְ֡֨֯ץ׍ ֺדׅ֕", 96)]
 #[case::armenian("գեր ձեյժխխնխրմսյզբսըյճպռլըճօց գլհզչճջզզ բկհ ցզ ղ ջհսզծմւլծձղ", 114)]
-#[case::han("緎袭羋鷬噅耰驴謈妰浴盷纥襝奯枌鈠簽霙資蟸阈抾唋賗窝踄兑鎓珴杢糧磳氎蕕覈硟蹧癱裑鄏巰凎軦衡怌敉龮胎貞悻嗟躼诖烲哑纥奶萳家瓙", 141)]
-#[case::rare_han("㸮䝬䊻䈅䦉㖦䑀䏧䓩㼖㡘㗖䮂㵑㭸䨕㨐㨺㿗㘐㒞䕰䲛㰪䝢䞏䔭䌞㶐䄓㱞䍴䙥䧍䢆㛂䆲㗿䰚㣘㚍㭮䪡㓗㱅䡀䲑䅏㮣䦒䶝䐵䯕㥻㐶㮷䟭㡫㠪㵅", 180)]
-#[case::hangul("컎륦쒑껀쇱윩걯쎆휝렿시됲뀱랴륰꾱팊뺶풻댜꽉쇕롆뢎낌쬥뚊듼쀛싸졲뀘풍채뽍쪂꾺턮닣좒찴꿏뜲낥쟜앣쌾씽뀹꼳꽓챔큦뮂핈쿶쫸얔뱮턈", 157)]
+#[case::han(
+    "緎袭羋鷬噅耰驴謈妰浴盷纥襝奯枌鈠簽霙資蟸阈抾唋賗窝踄兑鎓珴杢糧磳氎蕕覈硟蹧癱裑鄏巰凎軦衡怌敉龮胎貞悻嗟躼诖烲哑纥奶萳家瓙",
+    141
+)]
+#[case::rare_han(
+    "㸮䝬䊻䈅䦉㖦䑀䏧䓩㼖㡘㗖䮂㵑㭸䨕㨐㨺㿗㘐㒞䕰䲛㰪䝢䞏䔭䌞㶐䄓㱞䍴䙥䧍䢆㛂䆲㗿䰚㣘㚍㭮䪡㓗㱅䡀䲑䅏㮣䦒䶝䐵䯕㥻㐶㮷䟭㡫㠪㵅",
+    180
+)]
+#[case::hangul(
+    "컎륦쒑껀쇱윩걯쎆휝렿시됲뀱랴륰꾱팊뺶풻댜꽉쇕롆뢎낌쬥뚊듼쀛싸졲뀘풍채뽍쪂꾺턮닣좒찴꿏뜲낥쟜앣쌾씽뀹꼳꽓챔큦뮂핈쿶쫸얔뱮턈",
+    157
+)]
 #[case::ethiopic("ቛ ጙዖኍታቷዙጒኬኋ ግዙዎዃ጗ዞንኋሞሢጲ ቾጣሪታ ኗኢ ዻሰላጨኘባፎ ቭጦ ዏቺቲጬኡጇ ኗዽቅሏቝ ኗቲዯ ", 160)]
 #[case::khmer("ជឋ ឍតកទឍហហតឧគតឳឌ ភដឮអឥ ឥ ពន ជលឋឌតនធដហង ខសវចឌតឮឈឌឫឈឋ ឰឃថឥងឯឈឧ", 166)]
 #[case::tibetan("ཟཝངཆལ ཏ཈ཨལཅཧདཏཊཅཨཊ ཇཝསདནཌྷ བཐཎགྷཝ ཤཐཨཇཞཞཤཟཋཞངཟཊཌྷཎཐ ལནརགཡགཐལ འཡ", 177)]
 #[case::phonetic("ʊʉ ʩɑ ʧʔɽ ɻɚɹɟɾʈʜɧʌʉəʎ ʧɕɟɲʉɻɖɥɭ ʁʔ ʃ ɔ ɦɼʆ ʛ ʍʛɯ ʝɩɣɴɹ ʤʏɻʭ", 108)]
 #[case::combining_marks("i̸̟ͦṕ̍͠ķ̝ͧl̥̎̓i̩ͭͤb͖̊͞b̵̬͝y̸ͨ́ṙ̎̍y̪̹ͭq̮̰͛ŭ̠͍u͓̰̱v̤͕́u̦ͥ̃", 104)]
-#[case::emoji_at_random("🍓📚🚞💂🎿💧😨🎅🗲🔈😯🗢🔳🚯😅🖏😚🗢🖰🖢💢💹👳🗗🔔👠🗶🔾🕳😤📟🚒🗠🏥🐹🖜🐴👼🕦📴🔴👥💂🎉🌙🗿🙉🍙🚲🚰🐐😴🌻📦🕣🔼👾🍿💠😢", 239)]
-#[case::breaks("\n\n\t\t\n \t\t\r\r  \r\t\t\n \r\r \t \r \r\r\t  \t\r\r \n\t \t\n\n\r\t\n\t\t\r\t\t\n\r\n\n   \t\t \t\r\r", 42)]
+#[case::emoji_at_random(
+    "🍓📚🚞💂🎿💧😨🎅🗲🔈😯🗢🔳🚯😅🖏😚🗢🖰🖢💢💹👳🗗🔔👠🗶🔾🕳😤📟🚒🗠🏥🐹🖜🐴👼🕦📴🔴👥💂🎉🌙🗿🙉🍙🚲🚰🐐😴🌻📦🕣🔼👾🍿💠😢",
+    239
+)]
+#[case::breaks(
+    "\n\n\t\t\n \t\t\r\r  \r\t\t\n \r\r \t \r \r\r\t  \t\r\r \n\t \t\n\n\r\t\n\t\t\r\t\t\n\r\n\n   \t\t \t\r\r",
+    42
+)]
 fn no_random_text_is_under_counted(#[case] text: &str, #[case] most: u32) {
     assert!(text_tokens(text).ceiling >= most, "{:?} of {most}", text_tokens(text));
 }
@@ -227,7 +244,8 @@ fn a_call_just_before_the_dear_hours_is_reserved_at_their_price() {
 fn a_cap_is_lowered_to_what_is_left_but_not_below_a_useful_answer() {
     let priced = model("a/one", crate::catalog::Tier::Deep, Some((1, 10)));
     let prompt = PromptTokens { likely: 1_000, ceiling: 1_000, audio: 0 };
-    let lower = |cap, nanos| lower_cap(&priced, Timestamp::UNIX_EPOCH, prompt.into(), cap, NanoUsd(nanos));
+    let lower =
+        |cap, nanos| lower_cap(&priced, Timestamp::UNIX_EPOCH, prompt.into(), cap, NanoUsd(nanos));
     // The prompt takes 1,000,000 nano-USD, each token of the answer 10,000.
     assert_eq!(lower(8_192, 100_000_000), Some((8_192, NanoUsd(82_920_000))));
     assert_eq!(lower(8_192, 41_000_000), Some((4_000, NanoUsd(41_000_000))));
@@ -322,7 +340,11 @@ fn priced_model(stated: &[Option<i64>], (step, factor): (u64, i64)) -> crate::ca
     let rates = base.complete();
     let beside = |by: i64| {
         let times = |price: PerMTok| Some(PerMTok(price.0 * by));
-        let other = crate::catalog::Given { input: times(rates.input), output: times(rates.output), ..crate::catalog::Given::default() };
+        let other = crate::catalog::Given {
+            input: times(rates.input),
+            output: times(rates.output),
+            ..crate::catalog::Given::default()
+        };
         other.beside(&rates)
     };
     let mut model = model("a/any", crate::catalog::Tier::Deep, Some((1, 1)));
@@ -330,7 +352,10 @@ fn priced_model(stated: &[Option<i64>], (step, factor): (u64, i64)) -> crate::ca
     model.price = Some(crate::catalog::Price {
         base: rates,
         long_context: vec![LongContext { above_input_tokens: step, rates: beside(factor) }],
-        services: vec![crate::catalog::ServicePrice { service: Service::Priority, rates: beside(2) }],
+        services: vec![crate::catalog::ServicePrice {
+            service: Service::Priority,
+            rates: beside(2),
+        }],
         off_peak: Some(OffPeak {
             peak_minutes: vec![(0, 300), (600, 900)],
             peak_days: Vec::new(),

@@ -10,9 +10,9 @@ use crate::chat::{
     ChatRequest, Dialect, Message, Origin, OutputFormat, Part, Role, Sampling, Service, Surcharges,
     Tool, ToolCall, ToolChoice,
 };
+use crate::wire::billed;
 use crate::wire::content::Content;
 use crate::wire::error::{WireError, read_request};
-use crate::wire::billed;
 use crate::wire::lenient::{Whole, cap, given, nullable, seed, strings, word};
 
 #[derive(Deserialize)]

@@ -93,7 +93,8 @@ fn calls(output: &[Item]) -> (u64, u64) {
     let kinds = || output.iter().map(|item| item.kind.as_deref().unwrap_or_default());
     let searched = |item: &&Item| {
         let action = item.action.as_ref().and_then(|action| action.kind.as_deref());
-        item.kind.as_deref() == Some("web_search_call") && action.is_none_or(|kind| kind == "search")
+        item.kind.as_deref() == Some("web_search_call")
+            && action.is_none_or(|kind| kind == "search")
     };
     let files = kinds().filter(|kind| *kind == "file_search_call").count();
     let containers = usize::from(kinds().any(|kind| kind == "code_interpreter_call"));
