@@ -47,6 +47,14 @@ impl Surcharges {
         *count = count.saturating_add(uses);
     }
 
+    /// What is left of it when the request is converted to another protocol: only marks on the cache
+    /// have a place there.
+    #[must_use]
+    pub fn converted(&self) -> Self {
+        let cache = if self.cache == Lifetime::Long { Lifetime::Usual } else { self.cache };
+        Self { cache, ..Self::default() }
+    }
+
     /// Completes an answer's report: OpenAI does not say for how long it cached, and an answer that
     /// does not say how it was served is taken to be served as asked where that costs more.
     #[must_use]

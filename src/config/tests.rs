@@ -560,12 +560,12 @@ fn classes_of_service_have_prices_and_other_keys_are_refused() {
     let config = read("");
     let price = model(&config, "openai/gpt-6.1-sol").price.clone().unwrap();
     let at = |service| {
-        let usage = Usage { input: 1_000_000, service, ..Usage::default() };
+        let usage = Usage { input: 1_000, service, ..Usage::default() };
         price.cost(TODAY.parse().unwrap(), &usage).0
     };
-    assert_eq!(at(None), 2 * USD);
-    assert_eq!(at(Some(Service::Flex)), USD);
-    assert_eq!(at(Some(Service::Priority)), 4 * USD);
+    assert_eq!(at(None), USD / 500);
+    assert_eq!(at(Some(Service::Flex)), USD / 1_000);
+    assert_eq!(at(Some(Service::Priority)), USD / 250);
     let text = "[[models]]\nid = \"openai/gpt-6.1-sol\"\nservice_tiers = { \"tier:gold\" = { input = 1 } }\n";
     let told = problems(text);
     assert!(told[0].contains("tier:gold") && told[0].contains("service_tier:flex"), "{told:#?}");

@@ -247,6 +247,7 @@ impl Decision {
         Facts {
             enabled: entry.settings.enabled,
             allowed: true,
+            converted: entry.settings.kind.dialect() != Some(self.request.origin.dialect),
             down,
             limited,
             quota_left: runtime.buckets.remaining(model, runtime.clock.now()),

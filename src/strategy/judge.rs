@@ -110,15 +110,16 @@ pub(super) fn judge(question: &Question<'_>, model: &Arc<Model>) -> Verdict {
         fallback: false,
         facts,
     };
+    let work = work(question, &offer.facts);
     offer.estimated = likely_cost(
         model,
         question.now,
-        work(question),
+        work,
         offer.facts.cached_tokens,
         all_answers(question, expected_output(question.tier).min(offer.output_cap)),
     );
     let most = all_answers(question, offer.output_cap);
-    offer.ceiling = ceiling_cost(model, question.now, work(question), most);
+    offer.ceiling = ceiling_cost(model, question.now, work, most);
     if let Some(reason) = never(question, model, &offer.facts, wanted_cap) {
         return Verdict::Refused(offer.refused(reason));
     }
@@ -132,8 +133,9 @@ pub(super) fn judge(question: &Question<'_>, model: &Arc<Model>) -> Verdict {
     if weak { Verdict::Weak(offer) } else { Verdict::Capable(offer) }
 }
 
-fn work(question: &Question<'_>) -> Workload {
-    Workload { prompt: question.prompt, asked: question.asked }
+fn work(question: &Question<'_>, facts: &Facts) -> Workload {
+    let asked = if facts.converted { question.asked.converted() } else { question.asked };
+    Workload { prompt: question.prompt, asked }
 }
 
 /// What speaks against the model whatever the moment, the money and the tier are.
@@ -210,7 +212,7 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
     ];
     let tightest = limits.into_iter().filter_map(|(which, left)| Some((left?, which)));
     let Some((available, which)) = tightest.min_by_key(|(left, _)| *left) else { return Ok(()) };
-    let (model, work) = (Arc::clone(&offer.model), work(question));
+    let (model, work) = (Arc::clone(&offer.model), work(question, &offer.facts));
     let most = all_answers(question, offer.output_cap);
     let least = all_answers(question, offer.output_cap.min(LEAST_CAP));
     let lowered = lower_cap(&model, question.now, work, most, available);

@@ -41,6 +41,8 @@ pub struct Facts {
     pub enabled: bool,
     /// The caller's key may use it.
     pub allowed: bool,
+    /// It speaks another protocol than the client: what only the client's has is left out.
+    pub converted: bool,
     /// Why it cannot be called now (breaker, cooldown, bucket, not loaded) and for how long yet.
     pub down: Option<(String, Option<Duration>)>,
     /// `down` is a rate limit, the provider's or our own.

@@ -111,7 +111,7 @@ pub(super) fn count(text: &str) -> Count {
             // One space belongs to the word behind it, but not to digits, and not in every script.
             Class::Space if length == 1 => {
                 let next = bytes.get(end).map(|byte| CLASSES[usize::from(*byte)]);
-                let apart = matches!(next, Some(Class::Wide | Class::Digit));
+                let apart = matches!(next, None | Some(Class::Wide | Class::Digit));
                 Count { ceiling: if apart { UNIT } else { 0 }, ..Count::default() }
             }
             other => run(other, length),

@@ -149,6 +149,7 @@ impl Ask {
 const UP: Facts = Facts {
     enabled: true,
     allowed: true,
+    converted: false,
     down: None,
     limited: false,
     cached_tokens: 0,
