@@ -101,7 +101,7 @@ impl Sample {
                 _ => wire::responses_usage,
             };
             let chunks = self.stream.iter().flatten().map(Value::to_string);
-            let last = chunks.filter_map(|chunk| read(chunk.as_bytes())).last();
+            let last = chunks.filter_map(|chunk| read(chunk.as_bytes())).next_back();
             let mut all = vec![("whole", read(whole.as_bytes()).unwrap())];
             all.extend(last.map(|usage| ("stream", usage)));
             return all;
