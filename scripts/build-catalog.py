@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Writes models/catalog.toml from the facts files.
 
-    python3 scripts/build-catalog.py \\
-        --models models/facts/models-2026-11-21.json \\
-        --providers models/facts/providers-2026-11-21.json > models/catalog.toml
+    python3 scripts/build-catalog.py --facts models/facts --date 2026-11-21 > models/catalog.toml
+
+`--facts DIR` holds models-DATE.json and providers-DATE.json, or models.json and providers.json; `--date`
+is the day of the facts and stands at the head of the catalogue. The same facts give the same bytes.
+To run it on newer facts, put them beside the old ones and name their date; what is new and not
+understood (a provider without an endpoint here, a model without a class) is told on stderr.
 
 The facts say what models cost and can do; this script adds what the router decides about them:
 
@@ -11,11 +14,15 @@ The facts say what models cost and can do; this script adds what the router deci
 * which requests a model refuses (`refuses`), from the facts' `params`;
 * which capabilities it is offered with: a capability that the facts do not confirm is left out, and
   `tools` is left out for OpenAI models that take tools only on `/v1/responses`;
-* models that were removed stay as `active = false` with what replaces them.
+* models that were removed stay as `active = false` with what replaces them; a date on which a model
+  ends is carried, and the router refuses it from then on;
+* what the providers' facts say in words: the price of a search, the surcharge of a region.
 """
 
 import argparse
+import datetime
 import json
+import os
 import re
 import sys
 
@@ -93,7 +100,8 @@ def max_tier(record, scores):
     for pattern, tier in NAMES:
         if re.search(pattern, name.lower()):
             return tier
-    raise SystemExit(f"no tier for {record['provider']}/{name}: add its class to NAMES")
+    print(f"no class for {record['provider']}/{name}: taken as operational; add it to NAMES", file=sys.stderr)
+    return "operational"
 
 
 def refuses(record):
@@ -137,13 +145,35 @@ PRICES = [
     ("cache_read", "cache_read_usd_per_mtok"),
     ("cache_write_default", "cache_write_usd_per_mtok"),
     ("cache_write_1h", "cache_write_1h_usd_per_mtok"),
+    ("cache_write_over_12h", "cache_write_over_12h_usd_per_mtok"),
     ("audio_input", "audio_input_usd_per_mtok"),
     ("audio_hour", "audio_hour_usd"),
 ]
 
 
+def batch(record):
+    """Carried for the record; the router sends no batches."""
+    return [("multiplier", record["multiplier"])] + [(key, record[key]) for key, _ in PRICES if record.get(key) is not None]
+
+
 def prices(record):
     return [(name, record[key]) for key, name in PRICES if record.get(key) is not None]
+
+
+def surcharges(provider, record):
+    """Prices that the facts of the provider hold in words: `web_search` in its usage mapping, and the
+    quirk on inference in one region that a request can ask for."""
+    if record["kind"] != "chat" or not record["price"] or not record["price"].get("input"):
+        return []
+    out = []
+    search = re.search(r"\((\d+(?:\.\d+)?) USD per 1000\)", provider["usage_mapping"]["value"].get("web_search", ""))
+    if search:
+        out.append(("web_search_usd_per_1k", search.group(1)))
+    for quirk in provider["quirks"]:
+        region = re.search(r"US-only inference costs (\d\.\d+)x on current models", quirk["value"])
+        if region and record["generation"] == "current":
+            out.append(("regional_multiplier", region.group(1)))
+    return out
 
 
 def inline(pairs):
@@ -162,11 +192,12 @@ def longest_answer(record):
     return min(8192, window(record))
 
 
-def model_entry(record, scores, by_name):
+def model_entry(record, scores, by_name, owner):
     provider, name = record["provider"], record["model"]
     lines = ["[[models]]", f"id = {text(f'{provider}/{name}')}", f"provider = {text(provider)}", f"upstream = {text(name)}"]
     lines.append(f"max_tier = {text(max_tier(record, scores))}")
     lines += [f"{key} = {text(value)}" for key, value in prices(record["price"] or {})]
+    lines += [f"{key} = {text(value)}" for key, value in surcharges(owner, record)]
     if record["long_context"]:
         tiers = [
             inline([("above_input_tokens", tier["above_input_tokens"])] + prices(tier)) for tier in record["long_context"]
@@ -184,6 +215,11 @@ def model_entry(record, scores, by_name):
     if record["scheduled_prices"]:
         changes = [inline([("from", change["from"])] + prices(change)) for change in record["scheduled_prices"]]
         lines.append("scheduled_prices = [" + ", ".join(changes) + "]")
+    if record["service_tiers"]:
+        tiers = [f"{text(key)} = {inline(prices(tier))}" for key, tier in sorted(record["service_tiers"].items())]
+        lines.append("service_tiers = { " + ", ".join(tiers) + " }")
+    if record["batch"]:
+        lines.append(f"batch = {inline(batch(record['batch']))}")
     lines.append(f"context_window = {window(record)}")
     lines.append(f"max_output_tokens = {longest_answer(record)}")
     lines.append(f"capabilities = {text(capabilities(record))}")
@@ -194,14 +230,20 @@ def model_entry(record, scores, by_name):
     if record["replacement"] and (provider, record["replacement"]) in by_name:
         replacement = f"{provider}/{record['replacement']}"
         lines.append(f"replacement = {text(replacement)}")
-    if record["status"] == "deprecated" and record["deprecation_date"]:
-        lines.insert(0, f"# Ends on {record['deprecation_date']}.")
+    if record["deprecation_date"]:
+        lines.append(f"deprecation_date = {text(record['deprecation_date'])}")
     return "\n".join(lines)
+
+
+def address(record):
+    """Of a provider that this script does not know: its OpenAI-compatible endpoint, if it has one."""
+    stated = record.get("base_url_openai_compatible")
+    return stated.get("value") if isinstance(stated, dict) else stated
 
 
 def provider_entry(record):
     name = record["provider"]
-    kind, url = ENDPOINTS[name]
+    kind, url = ENDPOINTS.get(name) or ("openai", address(record))
     lines = ["[[providers]]", f"id = {text(name)}", f"kind = {text(kind)}", f"base_url = {text(url)}"]
     keys = re.findall(r"[A-Z]+_API_KEY", record["env_key"])
     if kind != "ollama":
@@ -229,28 +271,42 @@ capabilities = ["chat"]
 """
 
 
+def read(folder, name, date):
+    """`name-DATE.json` in the folder, or `name.json`."""
+    for file in (f"{name}-{date}.json", f"{name}.json"):
+        path = os.path.join(folder, file)
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as opened:
+                return json.load(opened)
+    raise SystemExit(f"{folder} has neither {name}-{date}.json nor {name}.json")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--models", required=True)
-    arguments.add_argument("--providers", required=True)
+    arguments.add_argument("--facts", required=True, metavar="DIR", help="folder of the facts files")
+    arguments.add_argument("--date", required=True, type=datetime.date.fromisoformat, help="the facts' day, YYYY-MM-DD")
     given = arguments.parse_args()
-    with open(given.models, encoding="utf-8") as file:
-        models = json.load(file)
-    with open(given.providers, encoding="utf-8") as file:
-        providers = json.load(file)
+    models = read(given.facts, "models", given.date)
+    providers = read(given.facts, "providers", given.date)
     scores = {
         plain_name(m["model"]): float(m["capability_hint"]["score"]) for m in models if m["capability_hint"]
     }
     by_name = {(m["provider"], m["model"]): m for m in models}
     out = [
-        "# The built-in catalogue: providers, models, prices. Written by scripts/build-catalog.py from\n"
-        "# models/facts/; change those or the script, not this file. Override any field in\n"
-        "# edge-router.toml. A provider is enabled by its key in the environment; models of ollama are\n"
-        "# facts only, those exist that its server lists. Prices: USD per million tokens."
+        f"# The built-in catalogue: providers, models, prices. Facts of {given.date}. Written by\n"
+        "# scripts/build-catalog.py from models/facts/; change those or the script, not this file.\n"
+        "# Override any field in edge-router.toml. A provider is enabled by its key in the environment;\n"
+        "# models of ollama are facts only, those exist that its server lists. Prices: USD per million\n"
+        "# tokens."
     ]
     for provider in providers:
+        name = provider["provider"]
+        if name not in ENDPOINTS:
+            print(f"no endpoint for {name}: taken from the facts; add it to ENDPOINTS", file=sys.stderr)
+            if not address(provider):
+                continue
         out.append(provider_entry(provider))
-        out += [model_entry(m, scores, by_name) for m in models if m["provider"] == provider["provider"]]
+        out += [model_entry(m, scores, by_name, provider) for m in models if m["provider"] == name]
     out.append(EMBEDDED)
     sys.stdout.write("\n\n".join(out))
 

@@ -32,5 +32,7 @@ pub fn has_other_backend(state: &AppState) -> bool {
     let embedded = |id| {
         snapshot.providers.get(id).is_none_or(|entry| entry.settings.kind == ProviderKind::Embedded)
     };
-    snapshot.catalog.models().iter().any(|model| model.active && !embedded(&model.provider))
+    let now = state.runtime.clock.now();
+    let mut models = snapshot.catalog.models().iter();
+    models.any(|model| !model.is_gone(now) && !embedded(&model.provider))
 }

@@ -9,12 +9,16 @@ mod shelf;
 
 pub use build::{CatalogParts, NameProblem, NameProblemKind, TargetList};
 pub use listing::Listed;
-pub use names::{Alias, AliasStrategy, AliasTarget, Resolution, Target};
-pub use price::{LongContext, OffPeak, Price, Rates, ScheduledPrice};
+pub use names::{Alias, AliasStrategy, AliasTarget, Gone, Resolution, Target};
+pub use price::{
+    Charge, Given, Kind, Kinds, LongContext, OffPeak, Price, Rates, ScheduledPrice, ServicePrice,
+    Terms,
+};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ModelId, ProviderId};
@@ -159,6 +163,8 @@ pub struct Model {
     pub local: bool,
     /// `false`: known but not offered (removed upstream); `replacement` names what to use.
     pub active: bool,
+    /// When its provider shuts it down, where that is announced; from then on it is as if not active.
+    pub retires: Option<Timestamp>,
     pub replacement: Option<String>,
 }
 
@@ -166,6 +172,11 @@ impl Model {
     /// Costs nothing, by a price known to be zero.
     pub fn is_free(&self) -> bool {
         self.price.as_ref().is_some_and(Price::is_free)
+    }
+
+    /// Not offered at `now`: removed, or past its last day.
+    pub fn is_gone(&self, now: Timestamp) -> bool {
+        !self.active || self.retires.is_some_and(|end| end <= now)
     }
 }
 
@@ -186,12 +197,12 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Every model, in the order of the configuration; inactive ones are among them.
+    /// Every model, in the order of the configuration; those that are gone are among them.
     pub fn models(&self) -> &[Arc<Model>] {
         &self.models
     }
 
-    /// The model of exactly this id, active or not.
+    /// The model of exactly this id, gone or not.
     pub fn get(&self, id: &str) -> Option<&Arc<Model>> {
         self.by_id.get(id).map(|index| &self.models[*index])
     }
@@ -201,9 +212,9 @@ impl Catalog {
         &self.aliases
     }
 
-    /// `true` if the model is active and its provider can be called.
-    pub fn offers(&self, model: &Model) -> bool {
-        model.active && self.offered.contains(&model.provider)
+    /// `true` if the model is not gone at `now` and its provider can be called.
+    pub fn offers(&self, model: &Model, now: Timestamp) -> bool {
+        !model.is_gone(now) && self.offered.contains(&model.provider)
     }
 
     /// What the built-in catalogue knows of a model that its server may turn out to have

@@ -2,9 +2,11 @@
 //! It carries what decisions and conversions need; the received bytes stay in [`Origin`] so that a
 //! request to the same protocol can be sent as it came. It knows no JSON shapes and no provider.
 
+mod surcharges;
 mod usage;
 
-pub use usage::Usage;
+pub use surcharges::{Lifetime, Surcharges, UNLIMITED_USES};
+pub use usage::{Service, Usage};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -49,6 +51,8 @@ pub struct ChatRequest {
     pub output_format: Option<OutputFormat>,
     /// `minimal`, `low`, `medium`, `high`, ... as the client wrote it.
     pub reasoning_effort: Option<String>,
+    /// What it asks for that is billed beside its text.
+    pub surcharges: Surcharges,
     pub origin: Origin,
 }
 

@@ -197,6 +197,7 @@ mod tests {
             sampling: Sampling::default(),
             output_format: None,
             reasoning_effort: None,
+            surcharges: crate::chat::Surcharges::default(),
             origin: Origin { dialect: Dialect::OpenAi, body: Bytes::new() },
         }
     }

@@ -137,6 +137,17 @@ pub struct PerMTok(pub i64);
 
 impl PerMTok {
     pub const FREE: Self = Self(0);
+
+    /// This price times `to / from`, rounded up; a factor without a base leaves it as it is.
+    #[must_use]
+    pub fn times(self, to: Self, from: Self) -> Self {
+        if from.0 <= 0 {
+            return self;
+        }
+        let (product, from) = (i128::from(self.0) * i128::from(to.0), i128::from(from.0));
+        let up = product.div_euclid(from) + i128::from(product.rem_euclid(from) != 0);
+        Self(i64::try_from(up).unwrap_or(i64::MAX))
+    }
 }
 
 impl FromStr for PerMTok {

@@ -64,6 +64,18 @@ pub enum ProviderKind {
     Embedded,
 }
 
+impl ProviderKind {
+    /// The protocol on its wire; `None` for the engine inside the router.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::OpenAi => Some(Dialect::OpenAi),
+            Self::Anthropic => Some(Dialect::Anthropic),
+            Self::Ollama => Some(Dialect::Ollama),
+            Self::Embedded => None,
+        }
+    }
+}
+
 /// One call to one model.
 #[derive(Clone)]
 pub struct ProviderCall {

@@ -80,7 +80,7 @@ impl AppState {
 
     /// Why this model cannot be called at this moment; `None`: it can.
     pub fn model_down(&self, model: &Model) -> Option<String> {
-        if !model.active {
+        if model.is_gone(self.runtime.clock.now()) {
             return Some("its provider has removed it".to_owned());
         }
         let snapshot = self.snapshot.load();

@@ -7,12 +7,14 @@
 
 mod answer;
 mod anthropic;
+mod billed;
 mod content;
 mod dropped;
 mod error;
 #[cfg(test)]
 mod fixtures;
 mod framing;
+mod gemini;
 mod lenient;
 mod ollama;
 mod openai;
@@ -23,6 +25,8 @@ mod tally;
 
 pub use answer::{Answer, AnswerShell};
 pub use error::WireError;
+pub use gemini::usage as gemini_usage;
+pub use responses::usage as responses_usage;
 use stream::Emit;
 pub use stream::{StreamFault, StreamRelay};
 

@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::names::Step;
 use super::{Alias, AliasTarget, Catalog, Model};
 use crate::ids::ProviderId;
@@ -23,6 +25,9 @@ pub struct CatalogParts {
     /// Facts on models that such providers may turn out to have.
     pub known: Vec<Model>,
 }
+
+/// A configuration is right or wrong whatever the date: before any model's last day.
+const EVER: Timestamp = Timestamp::MIN;
 
 /// Something wrong with the names, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +124,7 @@ impl Catalog {
         target: &AliasTarget,
         discovering: &HashSet<ProviderId>,
     ) -> Option<NameProblemKind> {
-        match self.step(&target.name) {
+        match self.step(&target.name, EVER) {
             Step::Alias(index) => self
                 .circle(index, &mut vec![alias.pattern.clone()])
                 .map(|through| NameProblemKind::Circle { through }),
@@ -131,7 +136,7 @@ impl Catalog {
                 let may_be_found = provider.is_some_and(|provider| discovering.contains(provider));
                 (!may_be_found).then(|| NameProblemKind::UnknownTarget {
                     name: target.name.clone(),
-                    nearest: self.nearest(&target.name),
+                    nearest: self.nearest(&target.name, EVER),
                 })
             }
             Step::Auto(_) | Step::Shelf(_) | Step::Model(_) => None,
@@ -147,7 +152,7 @@ impl Catalog {
             return (through.first() == through.last()).then(|| through.clone());
         }
         let found = alias.targets.iter().chain(&alias.fallbacks).find_map(|target| {
-            match self.step(&target.name) {
+            match self.step(&target.name, EVER) {
                 Step::Alias(next) => self.circle(next, through),
                 _ => None,
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use strum::VariantArray;
 
 use super::shelf::Shelf;
@@ -70,10 +71,36 @@ pub enum Resolution {
     Auto(Option<Tier>),
     /// These, in the order of the alias; the tier does not matter.
     Models { strategy: AliasStrategy, targets: Vec<Target> },
-    /// The model exists no more; `replacement` is what its provider names.
-    Removed { id: String, replacement: Option<String> },
+    /// The model exists no more.
+    Removed(Gone),
     /// Nothing of that name; up to three near ones.
     Unknown { nearest: Vec<String> },
+}
+
+/// A model that exists no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    pub id: String,
+    /// When it was shut down, where that is known.
+    pub since: Option<Timestamp>,
+    /// What its provider names in its place, and has still.
+    pub replacement: Option<String>,
+}
+
+/// `a/old was shut down on 2026-07-24; use a/new`, each name in backticks.
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.since {
+            Some(since) => {
+                write!(f, "`{}` was shut down on {}", self.id, since.strftime("%Y-%m-%d"))?;
+            }
+            None => write!(f, "`{}` is no longer offered by its provider", self.id)?,
+        }
+        match &self.replacement {
+            Some(name) => write!(f, "; use `{name}`"),
+            None => f.write_str("; GET /v1/models lists what there is"),
+        }
+    }
 }
 
 impl Alias {
@@ -98,24 +125,26 @@ pub(super) enum Step {
 impl Catalog {
     /// What a requested name means: exact alias, alias glob in file order, id, bare wire name.
     /// Absent (`""`) and `edge-router` mean `auto`.
-    pub fn resolve(&self, name: &str) -> Resolution {
+    ///
+    /// What is gone at `now` stands behind no name but its own.
+    pub fn resolve(&self, name: &str, now: Timestamp) -> Resolution {
         let name = name.trim();
         if let Some(exact) = self.exact(name) {
-            return self.follow(exact, name);
+            return self.follow(exact, name, now);
         }
         if let Some((index, _)) = self.globs.iter().find(|(_, glob)| glob.is_match(name)) {
-            return self.follow(Step::Alias(*index), name);
+            return self.follow(Step::Alias(*index), name, now);
         }
-        self.follow(self.model_step(name), name)
+        self.follow(self.model_step(name, now), name, now)
     }
 
     /// The meaning of a target inside an alias. Globs come last here, so that
     /// `"*haiku*" = ["claude-haiku-4-5"]` reaches the model.
-    pub(super) fn step(&self, name: &str) -> Step {
+    pub(super) fn step(&self, name: &str, now: Timestamp) -> Step {
         if let Some(exact) = self.exact(name) {
             return exact;
         }
-        match self.model_step(name) {
+        match self.model_step(name, now) {
             Step::Unknown => self
                 .globs
                 .iter()
@@ -145,14 +174,15 @@ impl Catalog {
         name.parse().ok().map(Step::Shelf)
     }
 
-    fn model_step(&self, name: &str) -> Step {
+    fn model_step(&self, name: &str, now: Timestamp) -> Step {
         if let Some(model) = self.get(name) {
             return Step::Model(model.clone());
         }
         let same: Vec<&Arc<Model>> =
             self.models.iter().filter(|model| model.upstream == name).collect();
-        let active: Vec<_> = same.iter().filter(|model| model.active).copied().collect();
-        let offered: Vec<_> = active.iter().filter(|model| self.offers(model)).copied().collect();
+        let active: Vec<_> = same.iter().filter(|model| !model.is_gone(now)).copied().collect();
+        let offered: Vec<_> =
+            active.iter().filter(|model| self.offers(model, now)).copied().collect();
         for narrowed in [&offered, &active, &same] {
             match narrowed.as_slice() {
                 [] => {}
@@ -163,51 +193,60 @@ impl Catalog {
         Step::Unknown
     }
 
-    fn follow(&self, step: Step, name: &str) -> Resolution {
+    fn follow(&self, step: Step, name: &str, now: Timestamp) -> Resolution {
         match step {
             Step::Auto(tier) => Resolution::Auto(tier),
             Step::Shelf(shelf) => {
-                Resolution::Models { strategy: shelf.strategy(), targets: self.shelf(shelf) }
+                Resolution::Models { strategy: shelf.strategy(), targets: self.shelf(shelf, now) }
             }
-            Step::Model(model) if model.active => Resolution::Models {
+            Step::Model(model) if !model.is_gone(now) => Resolution::Models {
                 strategy: AliasStrategy::Ordered,
                 targets: vec![Target { model, weight: 1, fallback: false }],
             },
-            Step::Model(model) => Resolution::Removed {
-                id: model.id.to_string(),
-                replacement: model.replacement.clone(),
-            },
-            Step::Alias(index) => self.expand(index),
+            Step::Model(model) => Resolution::Removed(self.gone(&model, now)),
+            Step::Alias(index) => self.expand(index, now),
             Step::Ambiguous(ids) => Resolution::Unknown { nearest: ids },
-            Step::Unknown => Resolution::Unknown { nearest: self.nearest(name) },
+            Step::Unknown => Resolution::Unknown { nearest: self.nearest(name, now) },
         }
     }
 
-    fn expand(&self, index: usize) -> Resolution {
+    /// What to say of a model that is gone. A replacement that is gone as well has one of its own.
+    fn gone(&self, model: &Model, now: Timestamp) -> Gone {
+        let mut next = model.replacement.as_deref();
+        let mut seen = vec![model.id.as_str()];
+        while let Some(other) = next.and_then(|id| self.get(id)).filter(|other| other.is_gone(now))
+        {
+            seen.push(other.id.as_str());
+            next = other.replacement.as_deref().filter(|id| !seen.contains(id));
+        }
+        let since = model.retires.filter(|end| *end <= now);
+        Gone { id: model.id.to_string(), since, replacement: next.map(str::to_owned) }
+    }
+
+    fn expand(&self, index: usize, now: Timestamp) -> Resolution {
         let alias = &self.aliases[index];
-        if let Some(tier) = self.leads_to_auto(index, 0) {
+        if let Some(tier) = self.leads_to_auto(index, 0, now) {
             return Resolution::Auto(tier);
         }
-        let mut walk = Walk { trail: vec![index], ..Walk::default() };
+        let mut walk = Walk::begin(index, now);
         self.collect(alias, (1, false), &mut walk);
         let (mut targets, fallbacks): (Vec<_>, Vec<_>) =
             walk.found.into_iter().partition(|target| !target.fallback);
         targets.extend(fallbacks);
         match walk.removed {
-            Some(gone) if targets.is_empty() => Resolution::Removed {
-                id: gone.id.to_string(),
-                replacement: gone.replacement.clone(),
-            },
+            Some(gone) if targets.is_empty() => Resolution::Removed(self.gone(&gone, now)),
             _ => Resolution::Models { strategy: alias.strategy, targets },
         }
     }
 
     /// `auto` as the first target: it ends with every model there is, so nothing after it matters.
-    fn leads_to_auto(&self, index: usize, depth: usize) -> Option<Option<Tier>> {
+    fn leads_to_auto(&self, index: usize, depth: usize, now: Timestamp) -> Option<Option<Tier>> {
         let first = self.aliases[index].targets.first()?;
-        match self.step(&first.name) {
+        match self.step(&first.name, now) {
             Step::Auto(tier) => Some(tier),
-            Step::Alias(next) if depth < self.aliases.len() => self.leads_to_auto(next, depth + 1),
+            Step::Alias(next) if depth < self.aliases.len() => {
+                self.leads_to_auto(next, depth + 1, now)
+            }
             _ => None,
         }
     }
@@ -217,18 +256,18 @@ impl Catalog {
         let fallbacks = alias.fallbacks.iter().map(|target| (target, true));
         for (target, fallback) in targets.chain(fallbacks) {
             let weight = share.saturating_mul(target.weight);
-            match self.step(&target.name) {
-                Step::Model(model) if model.active => walk.add(model, weight, fallback),
+            match self.step(&target.name, walk.now) {
+                Step::Model(model) if !model.is_gone(walk.now) => walk.add(model, weight, fallback),
                 Step::Model(model) => walk.removed = walk.removed.take().or(Some(model)),
                 Step::Shelf(shelf) => {
-                    for one in self.shelf(shelf) {
+                    for one in self.shelf(shelf, walk.now) {
                         walk.add(one.model, weight, fallback);
                     }
                 }
                 // Named models first, then everything else: the reader of the list expects that
                 // `auto` at its end is the way out when none of the named can serve.
                 Step::Auto(tier) => {
-                    for model in self.everything(tier) {
+                    for model in self.everything(tier, walk.now) {
                         walk.add(model, weight, true);
                     }
                 }
@@ -244,9 +283,9 @@ impl Catalog {
     }
 
     /// Up to three names like this one: aliases and models that can be called, else any model.
-    pub(super) fn nearest(&self, name: &str) -> Vec<String> {
-        let offered = self.like(name, &|model| self.offers(model));
-        if offered.is_empty() { self.like(name, &|model| model.active) } else { offered }
+    pub(super) fn nearest(&self, name: &str, now: Timestamp) -> Vec<String> {
+        let offered = self.like(name, &|model| self.offers(model, now));
+        if offered.is_empty() { self.like(name, &|model| !model.is_gone(now)) } else { offered }
     }
 
     fn like(&self, name: &str, eligible: &dyn Fn(&Model) -> bool) -> Vec<String> {
@@ -276,8 +315,8 @@ fn likeness(wanted: &str, other: &str) -> f64 {
 }
 
 /// What has been gathered on the way through an alias.
-#[derive(Default)]
 struct Walk {
+    now: Timestamp,
     found: Vec<Target>,
     /// Aliases that are being followed.
     trail: Vec<usize>,
@@ -286,6 +325,10 @@ struct Walk {
 }
 
 impl Walk {
+    fn begin(index: usize, now: Timestamp) -> Self {
+        Self { now, found: Vec::new(), trail: vec![index], removed: None }
+    }
+
     /// The first mention of a model counts.
     fn add(&mut self, model: Arc<Model>, weight: u32, fallback: bool) {
         if !self.found.iter().any(|target| target.model.id == model.id) {

@@ -1,25 +1,20 @@
-//! What tokens cost, at a moment and for a prompt of a length. Pure and integer.
+//! What use costs, at a moment, for a prompt of a length and a class of service. Pure and integer.
+//!
+//! The order of the facts file's rule 2: the base, changed by date, by the hour of the day, by the
+//! prompt's length (for the whole request), then by the class of service and the region. The last
+//! two are factors: a class that costs twice the standard price costs twice the long price on a
+//! long prompt.
+
+mod hours;
+mod rates;
+
+pub use hours::OffPeak;
+pub use rates::{Given, Kind, Kinds, Rates};
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
 
-use crate::chat::Usage;
-use crate::money::{CostSum, NanoUsd, PerMTok};
-
-/// Prices that apply to one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    pub input: PerMTok,
-    pub output: PerMTok,
-    /// Reading cached tokens; where the provider gives no discount, the same as `input`.
-    pub cache_read: PerMTok,
-    /// Writing to the cache for its default lifetime; where there is no charge, the same as `input`.
-    pub cache_write: PerMTok,
-    pub cache_write_1h: PerMTok,
-    /// Where not known apart, the same as `input`.
-    pub audio_input: PerMTok,
-}
+use crate::chat::{Service, Usage};
+use crate::money::{NanoUsd, PerMTok};
 
 /// Prices that replace the base for the whole request past a prompt length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,34 +24,17 @@ pub struct LongContext {
     pub rates: Rates,
 }
 
-/// Cheaper hours of the day (DeepSeek). Outside every peak window `rates` apply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffPeak {
-    /// UTC minutes of the day, begin inclusive, end exclusive.
-    pub peak_minutes: Vec<(u16, u16)>,
-    /// Days (UTC) that have peak windows at all; empty: every day.
-    pub peak_days: Vec<Weekday>,
-    /// Dates (UTC) without peak windows, such as public holidays.
-    pub excepted_days: Vec<Date>,
-    pub rates: Rates,
-}
-
-impl OffPeak {
-    fn is_peak(&self, now: Timestamp) -> bool {
-        let civil = now.to_zoned(TimeZone::UTC).datetime();
-        let minute =
-            u16::from(civil.hour().unsigned_abs()) * 60 + u16::from(civil.minute().unsigned_abs());
-        let day_has_peaks = self.peak_days.is_empty() || self.peak_days.contains(&civil.weekday());
-        day_has_peaks
-            && !self.excepted_days.contains(&civil.date())
-            && self.peak_minutes.iter().any(|(from, to)| (*from..*to).contains(&minute))
-    }
-}
-
 /// Prices announced for a later moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledPrice {
     pub from: Timestamp,
+    pub rates: Rates,
+}
+
+/// Prices of a class of service, for a prompt of the usual length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServicePrice {
+    pub service: Service,
     pub rates: Rates,
 }
 
@@ -68,31 +46,31 @@ pub struct Price {
     pub off_peak: Option<OffPeak>,
     /// Sorted by date.
     pub scheduled: Vec<ScheduledPrice>,
+    pub services: Vec<ServicePrice>,
+    /// What a request costs more in a region asked for by name, in billionths of the price (1.1 times
+    /// is 1,100,000,000); `None`: not known.
+    pub regional: Option<i64>,
 }
 
-impl Rates {
-    /// The exact cost of `usage`, rounded up once. `reported_cost` is not looked at.
-    pub fn cost(&self, usage: &Usage) -> NanoUsd {
-        let audio = usage.audio_input.min(usage.input);
-        CostSum::default()
-            .plus(usage.input - audio, self.input)
-            .plus(audio, self.audio_input)
-            .plus(usage.cache_read, self.cache_read)
-            .plus(usage.cache_write, self.cache_write)
-            .plus(usage.cache_write_1h, self.cache_write_1h)
-            .plus(usage.output, self.output)
-            .total()
-    }
-
-    /// The dearest that one prompt token (text or image) can cost under these rates.
-    pub fn dearest_input(&self) -> PerMTok {
-        self.input.max(self.cache_read).max(self.cache_write).max(self.cache_write_1h)
-    }
-
-    fn is_free(&self) -> bool {
-        *self == Self::default()
-    }
+/// What a request cost, and which of the prices were assumed for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    pub cost: NanoUsd,
+    pub assumed: Kinds,
 }
+
+/// What decides, beside the moment, which prices apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Cached ones counted.
+    pub prompt_tokens: u64,
+    pub service: Option<Service>,
+    pub regional: bool,
+}
+
+/// A region costs no more than this where its surcharge is not known: the dearest that is (1.1 times).
+const UNKNOWN_REGION: i64 = 1_100_000_000;
+const BILLION: PerMTok = PerMTok(1_000_000_000);
 
 impl Price {
     /// Costs nothing, now and at any prompt length.
@@ -102,8 +80,7 @@ impl Price {
             && self.scheduled.iter().all(|change| change.rates.is_free())
     }
 
-    /// The rates for a prompt of `prompt_tokens` (cached ones counted) at `now`: base, then dated
-    /// changes, then the hour of the day, then the prompt's length (facts file, rule 2).
+    /// The standard rates for a prompt of `prompt_tokens` (cached ones counted) at `now`.
     pub fn at(&self, now: Timestamp, prompt_tokens: u64) -> Rates {
         let mut rates = self.base;
         if let Some(change) = self.scheduled.iter().rev().find(|change| change.from <= now) {
@@ -120,8 +97,74 @@ impl Price {
         rates
     }
 
+    /// The rates under these terms at `now`.
+    pub fn under(&self, now: Timestamp, terms: Terms) -> Rates {
+        let standard = self.at(now, terms.prompt_tokens);
+        if standard.is_free() {
+            return standard;
+        }
+        let served = match terms.service {
+            None | Some(Service::Standard) => standard,
+            Some(service) => self.served(standard, service),
+        };
+        if terms.regional { self.in_region(served) } else { served }
+    }
+
+    /// A class of service whose price nobody states costs what the dearest of its kind costs that is
+    /// stated, and at least the standard price.
+    fn served(&self, standard: Rates, service: Service) -> Rates {
+        let factor = |class: &ServicePrice| self.times_class(&standard, &class.rates);
+        if let Some(known) = self.services.iter().find(|class| class.service == service) {
+            return factor(known);
+        }
+        let speed = |service| matches!(service, Service::SpeedFast | Service::OtherSpeed);
+        let kin = self.services.iter().filter(|class| speed(class.service) == speed(service));
+        let mut rates = kin.map(factor).fold(standard, |dearest, class| dearest.dearest(&class));
+        rates.assumed = standard.assumed.with(Kind::Service);
+        rates
+    }
+
+    fn times_class(&self, standard: &Rates, class: &Rates) -> Rates {
+        let mut rates =
+            if *standard == self.base { *class } else { standard.by_factor(class, &self.base) };
+        rates.web_search = standard.web_search;
+        rates.server_tool = standard.server_tool;
+        rates
+    }
+
+    fn in_region(&self, rates: Rates) -> Rates {
+        let factor = PerMTok(self.regional.unwrap_or(UNKNOWN_REGION));
+        let mut dearer = rates.merged(&rates, |price, _| price.times(factor, BILLION));
+        dearer.web_search = rates.web_search;
+        dearer.server_tool = rates.server_tool;
+        if self.regional.is_none() {
+            dearer.assumed = dearer.assumed.with(Kind::Region);
+        }
+        dearer
+    }
+
+    /// The rates that `usage` is charged at.
+    pub fn of(&self, now: Timestamp, usage: &Usage) -> Rates {
+        let Usage { service, regional, .. } = *usage;
+        self.under(now, Terms { prompt_tokens: usage.prompt_tokens(), service, regional })
+    }
+
     /// What `usage` cost at `now`; the provider's own figure wins where it gave one.
+    pub fn charge(&self, now: Timestamp, usage: &Usage) -> Charge {
+        if let Some(cost) = usage.reported_cost {
+            return Charge { cost, assumed: Kinds::NONE };
+        }
+        let rates = self.of(now, usage);
+        let terms = [Kind::Service, Kind::Region].into_iter();
+        let terms = terms.filter(|kind| rates.assumed.has(*kind)).fold(Kinds::NONE, Kinds::with);
+        Charge { cost: rates.cost(usage), assumed: rates.assumed_for(usage).and(terms) }
+    }
+
+    /// What `usage` cost at `now`, see [`Self::charge`].
     pub fn cost(&self, now: Timestamp, usage: &Usage) -> NanoUsd {
-        usage.reported_cost.unwrap_or_else(|| self.at(now, usage.prompt_tokens()).cost(usage))
+        self.charge(now, usage).cost
     }
 }
+
+#[cfg(test)]
+mod tests;

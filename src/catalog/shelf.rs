@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{AliasStrategy, Capability, Catalog, Model, Target, Tier};
 
 /// A built-in name for a class of models.
@@ -39,14 +41,16 @@ impl Shelf {
         }
     }
 
-    fn sort(self, models: &mut [Arc<Model>]) {
+    fn sort(self, models: &mut [Arc<Model>], now: Timestamp) {
         match self {
             Self::Local | Self::Free => {
                 models.sort_by_key(|model| std::cmp::Reverse(model.max_tier));
             }
-            Self::Cheap | Self::Balanced => models.sort_by_key(|model| blended_price(model)),
+            Self::Cheap | Self::Balanced => models.sort_by_key(|model| blended_price(model, now)),
             Self::Premium => {
-                models.sort_by_key(|model| std::cmp::Reverse((model.max_tier, known_price(model))));
+                models.sort_by_key(|model| {
+                    std::cmp::Reverse((model.max_tier, known_price(model, now)))
+                });
             }
         }
     }
@@ -55,41 +59,43 @@ impl Shelf {
 impl Catalog {
     /// The models of a shelf: chat models of providers that can be called; if none is of the class,
     /// all of them, the most trusted first (not for `local` and `free`, which must stay free).
-    pub(super) fn shelf(&self, shelf: Shelf) -> Vec<Target> {
-        let chat = self.offered_chat();
+    pub(super) fn shelf(&self, shelf: Shelf, now: Timestamp) -> Vec<Target> {
+        let chat = self.offered_chat(now);
         let mut models: Vec<_> = chat.iter().filter(|one| shelf.admits(one)).cloned().collect();
         if models.is_empty() && !matches!(shelf, Shelf::Local | Shelf::Free) {
             models = chat;
             models.sort_by_key(|model| std::cmp::Reverse(model.max_tier));
         } else {
-            shelf.sort(&mut models);
+            shelf.sort(&mut models, now);
         }
         models.into_iter().map(|model| Target { model, weight: 1, fallback: false }).collect()
     }
 
     /// What `auto` stands for as one of several targets: every chat model that is trusted with
     /// `tier`, the cheapest first.
-    pub(super) fn everything(&self, tier: Option<Tier>) -> Vec<Arc<Model>> {
-        let mut models = self.offered_chat();
+    pub(super) fn everything(&self, tier: Option<Tier>, now: Timestamp) -> Vec<Arc<Model>> {
+        let mut models = self.offered_chat(now);
         models.retain(|model| tier.is_none_or(|tier| model.max_tier >= tier));
-        models.sort_by_key(|model| blended_price(model));
+        models.sort_by_key(|model| blended_price(model, now));
         models
     }
 
-    pub(super) fn offered_chat(&self) -> Vec<Arc<Model>> {
-        let chat =
-            |model: &&Arc<Model>| self.offers(model) && model.capabilities.has(Capability::Chat);
+    pub(super) fn offered_chat(&self, now: Timestamp) -> Vec<Arc<Model>> {
+        let chat = |model: &&Arc<Model>| {
+            self.offers(model, now) && model.capabilities.has(Capability::Chat)
+        };
         self.models.iter().filter(chat).cloned().collect()
     }
 }
 
 /// For ordering only: three input tokens for one of output, dearest if not known.
-fn blended_price(model: &Model) -> i128 {
+fn blended_price(model: &Model, now: Timestamp) -> i128 {
     model.price.as_ref().map_or(i128::MAX, |price| {
-        i128::from(price.base.input.0) * 3 + i128::from(price.base.output.0)
+        let rates = price.at(now, 0);
+        i128::from(rates.input.0) * 3 + i128::from(rates.output.0)
     })
 }
 
-fn known_price(model: &Model) -> i128 {
-    if model.price.is_some() { blended_price(model) } else { 0 }
+fn known_price(model: &Model, now: Timestamp) -> i128 {
+    if model.price.is_some() { blended_price(model, now) } else { 0 }
 }

@@ -6,6 +6,8 @@ use rstest::rstest;
 use super::*;
 use crate::money::PerMTok;
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// A chat model of `provider/name` for tests; `dollars` is the input price per million tokens, the
 /// output costs four times as much.
 pub(crate) fn model(id: &str, tier: Tier, dollars: i64) -> Model {
@@ -18,6 +20,7 @@ pub(crate) fn model(id: &str, tier: Tier, dollars: i64) -> Model {
         cache_write: input,
         cache_write_1h: input,
         audio_input: input,
+        ..Rates::default()
     };
     Model {
         id: id.into(),
@@ -31,6 +34,7 @@ pub(crate) fn model(id: &str, tier: Tier, dollars: i64) -> Model {
         rules: ParamRules::default(),
         local: dollars == 0,
         active: true,
+        retires: None,
         replacement: None,
     }
 }
@@ -79,14 +83,14 @@ fn catalog(aliases: Vec<Alias>) -> Catalog {
 
 /// What a name means, in a form that is easy to compare.
 fn meaning(catalog: &Catalog, name: &str) -> String {
-    match catalog.resolve(name) {
+    match catalog.resolve(name, NOW) {
         Resolution::Auto(None) => "auto".to_owned(),
         Resolution::Auto(Some(tier)) => format!("auto:{tier}"),
         Resolution::Models { targets, .. } => {
             let mark = |t: &Target| format!("{}{}", t.model.id, if t.fallback { "?" } else { "" });
             targets.iter().map(mark).collect::<Vec<_>>().join(" ")
         }
-        Resolution::Removed { id, replacement } => format!("{id} gone, {replacement:?}"),
+        Resolution::Removed(Gone { id, replacement, .. }) => format!("{id} gone, {replacement:?}"),
         Resolution::Unknown { nearest } => format!("unknown: {}", nearest.join(" ")),
     }
 }
@@ -140,6 +144,59 @@ fn an_alias_leads_to(#[case] name: &str, #[case] expected: &str) {
     assert_eq!(meaning(&catalog, name), expected);
 }
 
+/// The catalogue of [`parts`] in which `a/mid` ends at `NOW`, and its replacement later.
+fn ending(aliases: Vec<Alias>) -> Catalog {
+    let mut parts = parts(aliases);
+    for model in &mut parts.models {
+        let next = match model.id.as_str() {
+            "a/mid" => "b/mid",
+            "b/mid" => "a/strong",
+            _ => continue,
+        };
+        model.replacement = Some(next.to_owned());
+        let later = if next == "b/mid" { 0 } else { 86_400 };
+        model.retires = Some(Timestamp::from_second(later).expect("a moment"));
+    }
+    Catalog::build(parts).expect("a valid catalogue")
+}
+
+#[test]
+fn a_model_past_its_last_day_is_refused_by_name_with_what_to_use() {
+    let catalog = ending(Vec::new());
+    let told = |second: i64| match catalog
+        .resolve("a/mid", Timestamp::from_second(second).expect("a moment"))
+    {
+        Resolution::Removed(gone) => gone.to_string(),
+        other => format!("{other:?}"),
+    };
+    assert!(told(-1).starts_with("Models"), "{}", told(-1));
+    assert_eq!(told(0), "`a/mid` was shut down on 1970-01-01; use `b/mid`");
+    let next = "`a/mid` was shut down on 1970-01-01; use `a/strong`";
+    assert_eq!(told(86_400), next, "the replacement ended as well, and has one of its own");
+}
+
+#[test]
+fn aliases_and_shelves_skip_what_has_ended() {
+    let catalog = ending(vec![alias("work", &["a/mid", "b/cheap"]), alias("relic", &["a/mid"])]);
+    assert_eq!(meaning(&catalog, "work"), "b/cheap");
+    assert_eq!(meaning(&catalog, "relic"), "a/mid gone, Some(\"b/mid\")");
+    assert_eq!(meaning(&catalog, "balanced"), "a/strong");
+    assert_eq!(meaning(&catalog, "mid"), "b/mid", "the wire name means the one that is left");
+    assert!(catalog.listing(NOW).iter().all(|entry| entry.name != "a/mid"));
+}
+
+#[test]
+fn replacements_that_name_each_other_do_not_go_round_for_ever() {
+    let mut parts = parts(Vec::new());
+    for (id, next) in [("a/mid", "b/mid"), ("b/mid", "a/mid")] {
+        let model = parts.models.iter_mut().find(|model| model.id.as_str() == id).expect("one");
+        model.active = false;
+        model.replacement = Some(next.to_owned());
+    }
+    let catalog = Catalog::build(parts).expect("a valid catalogue");
+    assert_eq!(meaning(&catalog, "a/mid"), "a/mid gone, None");
+}
+
 #[test]
 fn a_glob_may_name_a_model_that_it_matches_itself() {
     let catalog = catalog(vec![alias("*cheap*", &["b/cheap"])]);
@@ -169,7 +226,8 @@ fn weights_multiply_along_the_way() {
     inner.targets[0].weight = 3;
     let mut outer = alias("outer", &["inner", "b/cheap"]);
     outer.targets[0].weight = 2;
-    let Resolution::Models { targets, .. } = catalog(vec![inner, outer]).resolve("outer") else {
+    let Resolution::Models { targets, .. } = catalog(vec![inner, outer]).resolve("outer", NOW)
+    else {
         panic!("models");
     };
     assert_eq!(targets.iter().map(|target| target.weight).collect::<Vec<_>>(), [6, 1]);
@@ -204,7 +262,7 @@ fn near_names_are_offered() {
 
 #[test]
 fn the_list_shows_auto_and_aliases_with_the_smallest_window() {
-    let listing = catalog(vec![alias("work", &["a/mid", "home/small"])]).listing();
+    let listing = catalog(vec![alias("work", &["a/mid", "home/small"])]).listing(NOW);
     let window = |name: &str| {
         let entry = listing.iter().find(|entry| entry.name == name).expect("listed");
         (entry.model.is_some(), entry.context_window)
@@ -235,8 +293,8 @@ proptest! {
     #[test]
     fn every_name_has_a_meaning(name in ".{0,24}") {
         let catalog = catalog(vec![alias("claude-*", &["a/mid"])]);
-        catalog.resolve(&name);
-        catalog.nearest(&name);
+        catalog.resolve(&name, NOW);
+        catalog.nearest(&name, NOW);
     }
 
     #[test]
@@ -244,7 +302,7 @@ proptest! {
         let names = ["a/strong", "a/mid", "b/cheap", "local", "cheap", "premium", "base", "auto", "b/mid"];
         let targets: Vec<_> = picks.iter().map(|pick| names[*pick]).collect();
         let catalog = catalog(vec![alias("base", &["b/cheap", "a/mid"]), alias("x", &targets)]);
-        if let Resolution::Models { targets, .. } = catalog.resolve("x") {
+        if let Resolution::Models { targets, .. } = catalog.resolve("x", NOW) {
             let ids: HashSet<_> = targets.iter().map(|target| target.model.id.clone()).collect();
             prop_assert_eq!(ids.len(), targets.len());
             prop_assert!(targets.is_sorted_by_key(|target| target.fallback));

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{CliError, ConfigArg, output};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigErrors, ConfigSource, Environment};
 
 /// Validate the configuration: exit 0, or 2 with `file:line: key: what is wrong` for every problem
@@ -60,14 +61,14 @@ impl Summary {
             let chosen = config.providers.iter().filter(|one| one.enabled == enabled);
             chosen.map(|one| one.id.to_string()).collect()
         };
-        let catalog = &config.catalog;
+        let (catalog, now) = (&config.catalog, SystemClock.now());
         let amount = |limit: Option<crate::money::NanoUsd>| limit.map(|usd| usd.to_string());
         Self {
             valid: true,
             file: config.source.as_ref().map(|file| file.display().to_string()),
             providers: ids(true),
             without_key: ids(false),
-            models: catalog.models().iter().filter(|model| catalog.offers(model)).count(),
+            models: catalog.models().iter().filter(|model| catalog.offers(model, now)).count(),
             aliases: catalog.aliases().len(),
             limits: config.limits.len(),
             daily_usd: amount(config.budget.daily),

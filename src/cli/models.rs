@@ -2,6 +2,7 @@
 
 mod bar;
 mod list;
+mod row;
 
 pub(in crate::cli) use bar::Bar;
 

@@ -135,6 +135,15 @@ struct Tokens {
     output: u64,
     reasoning: u64,
     audio_input: u64,
+    cache_write_long: u64,
+    audio_cached: u64,
+    audio_output: u64,
+    image_input: u64,
+    image_output: u64,
+    web_searches: u64,
+    server_tools: u64,
+    /// The class of service, by the request's field and value.
+    service: Option<&'static str>,
 }
 
 impl<'a> Line<'a> {
@@ -166,6 +175,14 @@ impl<'a> Line<'a> {
                 output: usage.output,
                 reasoning: usage.reasoning,
                 audio_input: usage.audio_input,
+                cache_write_long: usage.cache_write_long,
+                audio_cached: usage.audio_cached,
+                audio_output: usage.audio_output,
+                image_input: usage.image_input,
+                image_output: usage.image_output,
+                web_searches: usage.web_searches,
+                server_tools: usage.server_tools,
+                service: usage.service.map(Into::into),
             },
             estimated: request.estimated,
             cost_usd: request.cost.to_usd_f64(),

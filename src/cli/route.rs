@@ -124,8 +124,8 @@ enum Shown {
 
 impl Shown {
     fn of(config: &Config) -> Self {
-        let catalog = &config.catalog;
-        let idle = catalog.models().iter().filter(|model| !catalog.offers(model));
+        let (catalog, now) = (&config.catalog, SystemClock.now());
+        let idle = catalog.models().iter().filter(|model| !catalog.offers(model, now));
         Self::Without(idle.map(|model| model.id.to_string()).collect())
     }
 

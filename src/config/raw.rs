@@ -191,15 +191,33 @@ pub(super) struct RawRates {
     /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
-    /// Tokens written to a cache that lives an hour. Default: cache_write.
+    /// Tokens written to a cache that lives an hour. Default: twice the input price.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
-    /// Accepted; not used in this version.
+    /// Tokens written to a cache that lives longer than twelve hours. Default: twice the input price.
     #[serde(alias = "cache_write_over_12h")]
     pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
     /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    /// Audio tokens read from the cache. Default: the discount of cached text.
+    #[serde(alias = "audio_cached")]
+    pub(super) audio_cached_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the answer. Default: the output price.
+    #[serde(alias = "audio_output")]
+    pub(super) audio_output_usd_per_mtok: Option<Usd>,
+    /// Image tokens of the input. Default: the input price.
+    #[serde(alias = "image_input")]
+    pub(super) image_input_usd_per_mtok: Option<Usd>,
+    /// Image tokens of the answer. Default: the output price.
+    #[serde(alias = "image_output")]
+    pub(super) image_output_usd_per_mtok: Option<Usd>,
+    /// A thousand searches by the provider. Default: 35, and the cost is marked as estimated.
+    #[serde(alias = "web_search")]
+    pub(super) web_search_usd_per_1k: Option<Usd>,
+    /// A thousand calls of the provider's other tools. Default: 35, and the cost is marked as estimated.
+    #[serde(alias = "server_tool")]
+    pub(super) server_tool_usd_per_1k: Option<Usd>,
     /// USD per hour of audio. Accepted; not used in this version.
     #[serde(alias = "audio_hour")]
     pub(super) audio_hour_usd: Option<Usd>,
@@ -232,7 +250,7 @@ pub(super) struct RawLongContext {
     /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
-    /// Tokens written to a cache that lives an hour. Default: cache_write.
+    /// Tokens written to a cache that lives an hour. Default: twice the input price.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
     /// Audio tokens of the input. Default: the input price.
@@ -261,7 +279,7 @@ pub(super) struct RawScheduledPrice {
     /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
-    /// Tokens written to a cache that lives an hour. Default: cache_write.
+    /// Tokens written to a cache that lives an hour. Default: twice the input price.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
     /// Audio tokens of the input. Default: the input price.
@@ -328,15 +346,33 @@ pub(super) struct RawModel {
     /// The same where the cache lives five minutes. Default: cache_write.
     #[serde(alias = "cache_write_5m")]
     pub(super) cache_write_5m_usd_per_mtok: Option<Usd>,
-    /// Tokens written to a cache that lives an hour. Default: cache_write.
+    /// Tokens written to a cache that lives an hour. Default: twice the input price.
     #[serde(alias = "cache_write_1h")]
     pub(super) cache_write_1h_usd_per_mtok: Option<Usd>,
-    /// Accepted; not used in this version.
+    /// Tokens written to a cache that lives longer than twelve hours. Default: twice the input price.
     #[serde(alias = "cache_write_over_12h")]
     pub(super) cache_write_over_12h_usd_per_mtok: Option<Usd>,
     /// Audio tokens of the input. Default: the input price.
     #[serde(alias = "audio_input")]
     pub(super) audio_input_usd_per_mtok: Option<Usd>,
+    /// Audio tokens read from the cache. Default: the discount of cached text.
+    #[serde(alias = "audio_cached")]
+    pub(super) audio_cached_usd_per_mtok: Option<Usd>,
+    /// Audio tokens of the answer. Default: the output price.
+    #[serde(alias = "audio_output")]
+    pub(super) audio_output_usd_per_mtok: Option<Usd>,
+    /// Image tokens of the input. Default: the input price.
+    #[serde(alias = "image_input")]
+    pub(super) image_input_usd_per_mtok: Option<Usd>,
+    /// Image tokens of the answer. Default: the output price.
+    #[serde(alias = "image_output")]
+    pub(super) image_output_usd_per_mtok: Option<Usd>,
+    /// A thousand searches by the provider. Default: 35, and the cost is marked as estimated.
+    #[serde(alias = "web_search")]
+    pub(super) web_search_usd_per_1k: Option<Usd>,
+    /// A thousand calls of the provider's other tools. Default: 35, and the cost is marked as estimated.
+    #[serde(alias = "server_tool")]
+    pub(super) server_tool_usd_per_1k: Option<Usd>,
     /// USD per hour of audio. Accepted; not used in this version.
     #[serde(alias = "audio_hour")]
     pub(super) audio_hour_usd: Option<Usd>,
@@ -350,8 +386,12 @@ pub(super) struct RawModel {
     pub(super) scheduled_prices: Option<Vec<RawScheduledPrice>>,
     /// Accepted; not used in this version.
     pub(super) batch: Option<serde_json::Value>,
-    /// Accepted; not used in this version.
-    pub(super) service_tiers: Option<serde_json::Value>,
+    /// Prices of other classes of service, by the request's field and value: service_tier:flex,
+    /// service_tier:priority, service_tier:fast, speed:fast.
+    pub(super) service_tiers: Option<BTreeMap<String, RawRates>>,
+    /// How many times the price a region costs that the request names (inference_geo), such as 1.1.
+    /// Default: 1.1, and the cost is marked as estimated.
+    pub(super) regional_multiplier: Option<Usd>,
     /// Tokens of prompt and answer together. Default 128000 (anthropic 200000, ollama 32768,
     /// embedded 4096).
     pub(super) context_window: Option<u32>,
@@ -366,8 +406,11 @@ pub(super) struct RawModel {
     /// forced_tool_choice, max_tokens (the cap must be max_completion_tokens), prefill (a last
     /// message from the assistant). Default [].
     pub(super) refuses: Option<Vec<Refuses>>,
-    /// false: known but not offered. Default true.
+    /// false: known but not offered. true for a built-in model also forgets its deprecation_date.
+    /// Default true.
     pub(super) active: Option<bool>,
+    /// The date on which its provider shuts it down: it is refused from 00:00 UTC on.
+    pub(super) deprecation_date: Option<String>,
     /// Id of the model to use instead of one that is not active.
     pub(super) replacement: Option<String>,
 }

@@ -22,7 +22,10 @@ const TABLES: [(&str, &str); 18] = [
     ("RawLongContext", "### `long_context` of a model: a list of these"),
     ("RawScheduledPrice", "### `scheduled_prices` of a model: a list of these"),
     ("RawTimeOfDay", "### `time_of_day` of a model"),
-    ("RawRates", "### `price` of a model, `off_peak` of `time_of_day`"),
+    (
+        "RawRates",
+        "### `price` of a model, a class of its `service_tiers`, `off_peak` of `time_of_day`",
+    ),
     ("RawAlias", "## `[aliases]`"),
     ("AliasTable", "### An alias as a table"),
     ("TargetTable", "### A target as a table"),

@@ -7,8 +7,8 @@ use rstest::rstest;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::catalog::{Capability, Model, Resolution, Tier};
-use crate::chat::Usage;
+use crate::catalog::{Capability, Gone, Model, Resolution, Tier};
+use crate::chat::{Service, Usage};
 use crate::money::NanoUsd;
 use crate::providers::ProviderKind;
 
@@ -108,8 +108,8 @@ fn every_built_in_model_can_be_used_as_it_stands() {
         assert!(config.catalog.models().iter().any(|model| fits(&model)), "{tier}");
     }
     assert!(matches!(
-        config.catalog.resolve("deepseek-chat"),
-        Resolution::Removed { replacement: Some(name), .. } if name == "deepseek/deepseek-flash"
+        config.catalog.resolve("deepseek-chat", TODAY.parse().unwrap()),
+        Resolution::Removed(Gone { replacement: Some(name), .. }) if name == "deepseek/deepseek-flash"
     ));
     assert!(config.catalog.get("ollama/qwen2.5:3b").is_none());
     assert!(config.catalog.known_local("ollama", "qwen2.5:3b").is_some());
@@ -126,6 +126,7 @@ fn million(model: &Model, at: &str, prompt: u64) -> (i64, i64) {
 }
 
 const USD: i64 = 1_000_000_000;
+const TODAY: &str = "2026-11-21T12:00:00Z";
 
 #[rstest]
 // Anthropic: the whole request at the long price from one token over the threshold on.
@@ -499,7 +500,10 @@ fn a_flag_wins_over_the_file_and_is_named_when_it_is_wrong() {
 #[test]
 fn globs_keep_the_order_of_the_file() {
     let text = "[aliases]\n\"z-*\" = [\"auto:deep\"]\n\"*-a\" = [\"auto:trivial\"]\n";
-    assert!(matches!(read(text).catalog.resolve("z-a"), Resolution::Auto(Some(Tier::Deep))));
+    assert!(matches!(
+        read(text).catalog.resolve("z-a", TODAY.parse().unwrap()),
+        Resolution::Auto(Some(Tier::Deep))
+    ));
 }
 
 #[test]
@@ -524,6 +528,61 @@ service_tiers = { "speed:fast" = { input = "16" } }
     assert_eq!(million(copied, "2026-11-21T00:00:00Z", 1), (8 * USD, 40 * USD));
     assert_eq!(million(copied, "2026-11-21T00:00:00Z", 1001), (9 * USD, 41 * USD));
     assert_eq!(copied.price.as_ref().unwrap().base.cache_write_1h.0, 16 * USD);
+}
+
+#[test]
+fn a_price_table_overrides_a_built_in_price_field_by_field() {
+    let text = r#"
+[[models]]
+id = "anthropic/claude-haiku-4-5"
+price = { output = "4.5" }
+"#;
+    let config = read(text);
+    let haiku = model(&config, "anthropic/claude-haiku-4-5");
+    assert_eq!(million(haiku, TODAY, 1), (USD, 9 * USD / 2));
+}
+
+#[test]
+fn what_the_catalogue_still_says_beside_a_price_of_ones_own_is_noted() {
+    let text = "[[models]]\nid = \"google/gemini-4-argon\"\ninput_usd_per_mtok = 1\n";
+    let notes = read(text).notes;
+    assert!(notes.iter().any(|note| note.contains("scheduled_prices")), "{notes:?}");
+    let changed = million(model(&read(text), "google/gemini-4-argon"), "2026-12-01T00:00:00Z", 1);
+    assert_eq!(changed.0, 4 * USD);
+    let text = format!("{text}scheduled_prices = []\n");
+    assert!(read(&text).notes.is_empty(), "{:?}", read(&text).notes);
+    let kept = million(model(&read(&text), "google/gemini-4-argon"), "2026-12-01T00:00:00Z", 1);
+    assert_eq!(kept.0, USD);
+}
+
+#[test]
+fn classes_of_service_have_prices_and_other_keys_are_refused() {
+    let config = read("");
+    let price = model(&config, "openai/gpt-6.1-sol").price.clone().unwrap();
+    let at = |service| {
+        let usage = Usage { input: 1_000, service, ..Usage::default() };
+        price.cost(TODAY.parse().unwrap(), &usage).0
+    };
+    assert_eq!(at(None), USD / 500);
+    assert_eq!(at(Some(Service::Flex)), USD / 1_000);
+    assert_eq!(at(Some(Service::Priority)), USD / 250);
+    let text = "[[models]]\nid = \"openai/gpt-6.1-sol\"\nservice_tiers = { \"tier:gold\" = { input = 1 } }\n";
+    let told = problems(text);
+    assert!(told[0].contains("tier:gold") && told[0].contains("service_tier:flex"), "{told:#?}");
+}
+
+#[test]
+fn the_last_day_of_a_model_is_known_and_can_be_overridden() {
+    let id = "anthropic/claude-sonnet-4-5";
+    let gone = |text: &str, day: &str| {
+        model(&read(text), id).is_gone(format!("{day}T00:00:00Z").parse().unwrap())
+    };
+    assert!(!gone("", "2026-11-29") && gone("", "2026-11-30"));
+    let own = |field: &str| format!("[[models]]\nid = \"{id}\"\n{field}\n");
+    assert!(!gone(&own("deprecation_date = \"2027-01-01\""), "2026-12-31"));
+    assert!(!gone(&own("active = true"), "2026-12-31"), "the owner knows better");
+    let told = problems(&own("deprecation_date = \"soon\""));
+    assert!(told[0].contains("deprecation_date: `soon` is not a date"), "{told:#?}");
 }
 
 proptest::proptest! {

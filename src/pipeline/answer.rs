@@ -65,7 +65,7 @@ async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
         (candidate, reservation, pass),
         record,
         tries.attempts.clone(),
-        (decision.context.received, decision.prompt.likely),
+        (decision.context.received, decision.prompt.likely, decision.request.surcharges),
     );
     closing.close(&observed, Some("client_gone")).await;
 }
@@ -131,15 +131,17 @@ async fn relay(
         dropped: reply.dropped,
         ..decision.preview()
     };
+    let to = request.origin.dialect;
+    let asked = request.surcharges;
+    let surcharges = if reply.dialect == to { asked } else { asked.converted() };
     let model = candidate.model.clone();
     let mut closing = Closing::new(
         app.runtime.clone(),
         (candidate, reservation, pass),
         record,
         tries.attempts.clone(),
-        (received, decision.prompt.likely),
+        (received, decision.prompt.likely, surcharges),
     );
-    let to = request.origin.dialect;
     if matches!(reply.body, ReplyBody::Whole(_)) || !request.stream {
         let deadline = Instant::from_std(decision.context.deadline);
         let answer = match relay::read_whole((reply.dialect, to), reply.body, deadline).await {

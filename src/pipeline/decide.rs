@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{ChatError, ReplyMeta, RequestContext};
 use crate::analyze::{self, Instruction, Source, Verdict};
-use crate::catalog::{AliasStrategy, Capabilities, Model, Resolution, Target, Tier};
+use crate::catalog::{AliasStrategy, Capabilities, Gone, Model, Resolution, Target, Tier};
 use crate::chat::{ChatRequest, Role};
 use crate::conversation::{self, Fingerprint, Memory, Pin};
 use crate::ledger::Headroom;
@@ -104,12 +104,10 @@ pub(super) async fn decide(
 /// What the requested name stands for, and the tier that it forces.
 fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<Tier>) {
     let snapshot = &context.snapshot;
-    match snapshot.catalog.resolve(&request.model) {
+    match snapshot.catalog.resolve(&request.model, context.received_at) {
         Resolution::Auto(tier) => (Choice::Auto, tier),
         Resolution::Models { strategy, targets } => (Choice::Named { strategy, targets }, None),
-        Resolution::Removed { id, replacement } => {
-            (Choice::Nothing(removed(&id, replacement)), None)
-        }
+        Resolution::Removed(gone) => (Choice::Nothing(removed(&gone)), None),
         Resolution::Unknown { nearest } => match snapshot.config.routing.unknown_model {
             UnknownModel::Auto => (Choice::Auto, None),
             UnknownModel::Reject => (Choice::Nothing(unknown(&request.model, nearest)), None),
@@ -117,14 +115,10 @@ fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<T
     }
 }
 
-fn removed(id: &str, replacement: Option<String>) -> ChatError {
-    let advice = replacement.map_or_else(
-        || "ask GET /v1/models for what there is".to_owned(),
-        |name| format!("use `{name}` instead"),
-    );
+fn removed(gone: &Gone) -> ChatError {
     ChatError::ModelNotFound {
-        message: format!("`{id}` is no longer offered by its provider; {advice}."),
-        nearest: Vec::new(),
+        message: format!("{gone}."),
+        nearest: gone.replacement.iter().cloned().collect(),
     }
 }
 
@@ -231,6 +225,7 @@ impl Decision {
             facts: &facts,
             required: self.required,
             prompt: self.prompt,
+            asked: self.request.surcharges,
             client_cap: self.request.max_output_tokens,
             default_output_tokens: snapshot.config.budget.default_output_tokens,
             answers: self.request.sampling.answers.unwrap_or(1),
@@ -252,6 +247,7 @@ impl Decision {
         Facts {
             enabled: entry.settings.enabled,
             allowed: true,
+            converted: entry.settings.kind.dialect() != Some(self.request.origin.dialect),
             down,
             limited,
             quota_left: runtime.buckets.remaining(model, runtime.clock.now()),

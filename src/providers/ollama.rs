@@ -153,6 +153,7 @@ fn model(provider: &ProviderId, tag: &Tag, show: &Show) -> Model {
         rules: ParamRules::default(),
         local: true,
         active: true,
+        retires: None,
         replacement: None,
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::catalog::Model;
-use crate::chat::Usage;
+use crate::catalog::{Kinds, Model};
+use crate::chat::{Surcharges, Usage};
 use crate::dispatch::Attempt;
 use crate::ids::RequestId;
 use crate::ledger::{RequestRecord, Reservation};
@@ -30,6 +30,7 @@ pub struct Closing {
     attempts: Vec<Attempt>,
     /// Prompt tokens to charge where the provider reports none.
     prompt_tokens: u32,
+    surcharges: Surcharges,
     received: Instant,
     first_byte: Option<Instant>,
 }
@@ -50,7 +51,7 @@ impl Closing {
         (candidate, reservation, pass): (Candidate, Option<Reservation>, Option<Pass>),
         record: RequestRecord,
         attempts: Vec<Attempt>,
-        (received, prompt_tokens): (Instant, u32),
+        (received, prompt_tokens, surcharges): (Instant, u32, Surcharges),
     ) -> Self {
         Self {
             runtime,
@@ -60,6 +61,7 @@ impl Closing {
             candidate,
             attempts,
             prompt_tokens,
+            surcharges,
             received,
             first_byte: None,
         }
@@ -109,16 +111,14 @@ impl Closing {
         let (usage, estimated) = self.usage(observed);
         let Self { runtime, reservation, pass, mut record, candidate, attempts, .. } = self;
         let now = runtime.clock.instant();
-        let cost = candidate
-            .model
-            .price
-            .as_ref()
-            .map_or(NanoUsd::ZERO, |price| price.cost(record.started_at, &usage));
+        let price = candidate.model.price.as_ref();
+        let charge = price.map(|price| price.charge(record.started_at, &usage)).unwrap_or_default();
         record.elapsed = now.saturating_duration_since(self.received);
         record.first_byte = self.first_byte.map(|at| at.saturating_duration_since(self.received));
         record.usage = usage;
-        record.estimated = estimated;
-        record.cost = cost;
+        record.estimated = estimated || !charge.assumed.is_empty();
+        record.cost = charge.cost;
+        record.reason.push_str(&assumption(charge.assumed));
         record.error = error.map(str::to_owned);
         record.status = if error == Some("client_gone") { CLIENT_GONE } else { 200 };
         if let Some(pass) = pass {
@@ -135,8 +135,16 @@ impl Closing {
             }
             None => runtime.ledger.record(record).await,
         }
-        Closed { usage, cost, proxy }
+        Closed { usage, cost: charge.cost, proxy }
     }
+}
+
+/// That the cost rests on prices which nobody states, for the reason that is recorded.
+fn assumption(assumed: Kinds) -> String {
+    if assumed.is_empty() {
+        return String::new();
+    }
+    format!("; no price is known for {assumed}, so the dearest that is likely was charged")
 }
 
 /// What nginx logs for a client that hung up; no client ever sees it.
@@ -171,13 +179,14 @@ impl Closing {
     /// stream that broke before its last report.
     fn usage(&self, observed: &Observed) -> (Usage, bool) {
         let output = observed.output_bytes.div_ceil(BYTES_PER_TOKEN);
-        match observed.usage {
+        let (usage, estimated) = match observed.usage {
             Some(usage) if observed.usage_complete => (usage, false),
             Some(usage) => (Usage { output: usage.output.max(output), ..usage }, true),
             None => {
                 let input = u64::from(self.prompt_tokens);
                 (Usage { input, output, ..Usage::default() }, true)
             }
-        }
+        };
+        (self.surcharges.complete(usage), estimated)
     }
 }

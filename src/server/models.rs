@@ -74,8 +74,13 @@ struct Pricing {
 /// `GET /v1/models`; `?available=true` leaves out what cannot be called now.
 pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuery) -> Json<List> {
     let view = View::of(&state);
-    let mut data: Vec<Entry> =
-        view.snapshot.catalog.listing().into_iter().map(|listed| view.entry(&listed)).collect();
+    let mut data: Vec<Entry> = view
+        .snapshot
+        .catalog
+        .listing(view.now)
+        .into_iter()
+        .map(|listed| view.entry(&listed))
+        .collect();
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "available=true")) {
         data.retain(|entry| entry.available);
     }
@@ -90,14 +95,14 @@ pub(super) async fn one(
 ) -> Result<Json<Entry>, Failure> {
     let view = View::of(&state);
     let catalog = &view.snapshot.catalog;
-    if let Some(listed) = catalog.listed(&id) {
+    if let Some(listed) = catalog.listed(&id, view.now) {
         return Ok(Json(view.entry(&listed)));
     }
-    let resolution = catalog.resolve(&id);
+    let resolution = catalog.resolve(&id, view.now);
     if let Some(message) = missing(&id, &resolution) {
         let nearest = match resolution {
             Resolution::Unknown { nearest } => nearest,
-            Resolution::Removed { replacement, .. } => replacement.into_iter().collect(),
+            Resolution::Removed(gone) => gone.replacement.into_iter().collect(),
             Resolution::Auto(_) | Resolution::Models { .. } => Vec::new(),
         };
         return Err(ChatError::ModelNotFound { message, nearest }.into());
@@ -126,10 +131,7 @@ fn missing(id: &str, resolution: &Resolution) -> Option<String> {
     let elsewhere = "GET /v1/models lists what there is".to_owned();
     match resolution {
         Resolution::Auto(_) | Resolution::Models { .. } => None,
-        Resolution::Removed { id, replacement } => {
-            let hint = replacement.as_ref().map_or(elsewhere, |name| format!("use `{name}`"));
-            Some(format!("`{id}` has been removed by its provider; {hint}"))
-        }
+        Resolution::Removed(gone) => Some(gone.to_string()),
         Resolution::Unknown { nearest } => {
             let near = format!("did you mean {}?", nearest.join(" or "));
             let hint = if nearest.is_empty() { elsewhere } else { near };
@@ -174,7 +176,7 @@ impl<'a> View<'a> {
 
     /// `auto` or an alias: what any of its targets can do.
     fn named(&self, listed: &Listed) -> Entry {
-        let resolution = self.snapshot.catalog.resolve(&listed.name);
+        let resolution = self.snapshot.catalog.resolve(&listed.name, self.now);
         let fixed = matches!(resolution, Resolution::Models { .. });
         let targets = self.targets(resolution);
         let capabilities: Capabilities =
@@ -201,7 +203,7 @@ impl<'a> View<'a> {
                 };
                 self.snapshot.catalog.models().iter().filter(fits).cloned().collect()
             }
-            Resolution::Removed { .. } | Resolution::Unknown { .. } => Vec::new(),
+            Resolution::Removed(_) | Resolution::Unknown { .. } => Vec::new(),
         }
     }
 }

@@ -54,14 +54,16 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, 
 /// `GET /health/detailed`: providers and their models, configuration, classifier. No secrets.
 pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
     let snapshot = state.current();
+    let now = state.runtime.clock.now();
     let models = snapshot.catalog.models();
     let providers: Vec<Value> = snapshot
         .config
         .providers
         .iter()
         .map(|provider| {
-            let own =
-                || models.iter().filter(|model| model.active && model.provider == provider.id);
+            let own = || {
+                models.iter().filter(|model| !model.is_gone(now) && model.provider == provider.id)
+            };
             let up = own().filter(|model| state.model_down(model).is_none()).count();
             json!({
                 "id": provider.id.as_str(),
@@ -77,7 +79,7 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
     };
     let listed: Vec<Value> = models
         .iter()
-        .filter(|model| model.active && callable(model.provider.as_str()))
+        .filter(|model| !model.is_gone(now) && callable(model.provider.as_str()))
         .map(|model| {
             let down = state.model_down(model);
             json!({"id": model.id.as_str(), "available": down.is_none(), "reason": down})

@@ -34,6 +34,16 @@ pub struct RequestRow {
     pub reported_cost: Option<i64>,
     pub estimated: bool,
     pub cost: i64,
+    pub cache_write_long: i64,
+    pub audio_cached: i64,
+    pub audio_output: i64,
+    pub image_input: i64,
+    pub image_output: i64,
+    pub web_searches: i64,
+    pub server_tools: i64,
+    /// `field:value`, as in the catalogue.
+    pub service: Option<String>,
+    pub regional: bool,
 }
 
 /// Inserts a JSON list of [`RequestRow`]s. A row that is there already stays as it is, so that a
@@ -43,11 +53,14 @@ macro_rules! record_sql {
         "INSERT INTO requests
  (id, started_at, elapsed_us, first_byte_us, key, project, asked_model, model, tier, tier_source,
   confidence, reason, stream, status, error, fallback_index, attempts, input, cache_read,
-  cache_write, cache_write_1h, output, reasoning, audio_input, reported_cost, estimated, cost)
+  cache_write, cache_write_1h, output, reasoning, audio_input, reported_cost, estimated, cost,
+  cache_write_long, audio_cached, audio_output, image_input, image_output,
+  web_searches, server_tools, service, regional)
  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
   value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
   value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20,
-  value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25, value ->> 26
+  value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25, value ->> 26,
+  value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31, value ->> 32, value ->> 33, value ->> 34, value ->> 35
  FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;
 "
     };
@@ -57,7 +70,7 @@ pub(super) use record_sql;
 /// As a list in the order of the columns above.
 impl serde::Serialize for RequestRow {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut row = to.serialize_tuple(27)?;
+        let mut row = to.serialize_tuple(36)?;
         row.serialize_element(&self.id)?;
         row.serialize_element(&self.started_at)?;
         row.serialize_element(&self.elapsed_us)?;
@@ -85,6 +98,15 @@ impl serde::Serialize for RequestRow {
         row.serialize_element(&self.reported_cost)?;
         row.serialize_element(&self.estimated)?;
         row.serialize_element(&self.cost)?;
+        row.serialize_element(&self.cache_write_long)?;
+        row.serialize_element(&self.audio_cached)?;
+        row.serialize_element(&self.audio_output)?;
+        row.serialize_element(&self.image_input)?;
+        row.serialize_element(&self.image_output)?;
+        row.serialize_element(&self.web_searches)?;
+        row.serialize_element(&self.server_tools)?;
+        row.serialize_element(&self.service)?;
+        row.serialize_element(&self.regional)?;
         row.end()
     }
 }

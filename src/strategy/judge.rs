@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::estimate::{LEAST_CAP, ceiling_cost, expected_output, likely_cost, lower_cap};
+use super::estimate::{LEAST_CAP, Workload, ceiling_cost, expected_output, likely_cost, lower_cap};
 use super::plan::{Facts, Question, Refusal, Wanted};
 use super::reason::{Limit, Reason, Shortfall};
 use crate::catalog::{Capabilities, Capability, Model, Target, Tier};
@@ -110,15 +110,16 @@ pub(super) fn judge(question: &Question<'_>, model: &Arc<Model>) -> Verdict {
         fallback: false,
         facts,
     };
+    let work = work(question, &offer.facts);
     offer.estimated = likely_cost(
         model,
         question.now,
-        question.prompt,
+        work,
         offer.facts.cached_tokens,
         all_answers(question, expected_output(question.tier).min(offer.output_cap)),
     );
     let most = all_answers(question, offer.output_cap);
-    offer.ceiling = ceiling_cost(model, question.now, question.prompt, most);
+    offer.ceiling = ceiling_cost(model, question.now, work, most);
     if let Some(reason) = never(question, model, &offer.facts, wanted_cap) {
         return Verdict::Refused(offer.refused(reason));
     }
@@ -132,12 +133,17 @@ pub(super) fn judge(question: &Question<'_>, model: &Arc<Model>) -> Verdict {
     if weak { Verdict::Weak(offer) } else { Verdict::Capable(offer) }
 }
 
+fn work(question: &Question<'_>, facts: &Facts) -> Workload {
+    let asked = if facts.converted { question.asked.converted() } else { question.asked };
+    Workload { prompt: question.prompt, asked }
+}
+
 /// What speaks against the model whatever the moment, the money and the tier are.
 fn never(question: &Question<'_>, model: &Model, facts: &Facts, cap: u32) -> Option<Reason> {
     if !facts.enabled {
         return Some(Reason::NotEnabled);
     }
-    if !model.active {
+    if model.is_gone(question.now) {
         return Some(Reason::Removed);
     }
     if !facts.allowed {
@@ -183,9 +189,12 @@ fn wanted_cap(question: &Question<'_>, model: &Model) -> u32 {
     if model.max_output_tokens == 0 { wanted } else { wanted.min(model.max_output_tokens) }
 }
 
-/// The cap that the window leaves room for beside a prompt counted high.
+/// The cap that the window leaves room for beside a prompt counted high, but no higher than half as
+/// much again as the guess: the ceiling covers random text, and of ordinary Chinese it is threefold.
 fn fitting_cap(question: &Question<'_>, model: &Model, wanted: u32) -> u32 {
-    let room = model.context_window.saturating_sub(question.prompt.ceiling);
+    let likely = question.prompt.likely;
+    let prompt = question.prompt.ceiling.min(likely.saturating_add(likely / 2));
+    let room = model.context_window.saturating_sub(prompt);
     wanted.min(room.max(LEAST_ANSWER))
 }
 
@@ -203,10 +212,10 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
     ];
     let tightest = limits.into_iter().filter_map(|(which, left)| Some((left?, which)));
     let Some((available, which)) = tightest.min_by_key(|(left, _)| *left) else { return Ok(()) };
-    let (model, prompt) = (Arc::clone(&offer.model), question.prompt);
+    let (model, work) = (Arc::clone(&offer.model), work(question, &offer.facts));
     let most = all_answers(question, offer.output_cap);
     let least = all_answers(question, offer.output_cap.min(LEAST_CAP));
-    let lowered = lower_cap(&model, question.now, prompt, most, available);
+    let lowered = lower_cap(&model, question.now, work, most, available);
     if let Some((total, ceiling)) = lowered.filter(|(total, _)| *total >= least) {
         let cap = total / question.answers.max(1);
         offer.lowered = cap < offer.output_cap;
@@ -214,7 +223,7 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
         offer.ceiling = ceiling;
         let output = all_answers(question, expected_output(question.tier).min(cap));
         let cached = offer.facts.cached_tokens;
-        offer.estimated = likely_cost(&model, question.now, prompt, cached, output);
+        offer.estimated = likely_cost(&model, question.now, work, cached, output);
         return Ok(());
     }
     let cap = offer.output_cap.min(LEAST_CAP);
@@ -223,7 +232,7 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
         Limit::Monthly => window(&headroom.monthly),
         Limit::PerRequest => (available, NanoUsd::ZERO, None),
     };
-    let needed = ceiling_cost(&model, question.now, prompt, least);
+    let needed = ceiling_cost(&model, question.now, work, least);
     Err(Reason::Budget(Shortfall { which, limit, spent, needed, cap, resets_at }))
 }
 

@@ -13,6 +13,7 @@ use super::judge::{Offer, Verdict, judge};
 use super::reason::{Limit, Reason};
 use super::{RoutingSettings, balance, order};
 use crate::catalog::{AliasStrategy, Capabilities, Model, Target, Tier};
+use crate::chat::Surcharges;
 use crate::ids::ModelId;
 use crate::ledger::{Headroom, WhenExhausted};
 use crate::money::NanoUsd;
@@ -40,6 +41,8 @@ pub struct Facts {
     pub enabled: bool,
     /// The caller's key may use it.
     pub allowed: bool,
+    /// It speaks another protocol than the client: what only the client's has is left out.
+    pub converted: bool,
     /// Why it cannot be called now (breaker, cooldown, bucket, not loaded) and for how long yet.
     pub down: Option<(String, Option<Duration>)>,
     /// `down` is a rate limit, the provider's or our own.
@@ -74,6 +77,8 @@ pub struct Question<'a> {
     pub facts: &'a dyn Fn(&Model) -> Facts,
     pub required: Capabilities,
     pub prompt: super::estimate::PromptTokens,
+    /// What is billed beside the prompt and the answer's text.
+    pub asked: Surcharges,
     /// The client's own cap on the answer.
     pub client_cap: Option<u32>,
     pub default_output_tokens: u32,

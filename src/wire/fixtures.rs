@@ -22,6 +22,7 @@ pub(super) fn model(provider: &str, rules: ParamRules) -> Model {
         rules,
         local: false,
         active: true,
+        retires: None,
         replacement: None,
     }
 }

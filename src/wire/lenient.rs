@@ -178,3 +178,14 @@ pub(crate) fn seed<'de, D: Deserializer<'de>>(source: D) -> Result<Option<u64>, 
     let number = Option::<serde_json::Number>::deserialize(source)?;
     Ok(number.and_then(|n| n.as_u64()))
 }
+
+/// A word; anything else is as if absent.
+pub(crate) fn word<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(source)?;
+    Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
+}
+
+/// Whether something stands there at all.
+pub(crate) fn given<'de, D: Deserializer<'de>>(source: D) -> Result<bool, D::Error> {
+    Ok(Option::<IgnoredAny>::deserialize(source)?.is_some())
+}

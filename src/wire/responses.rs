@@ -1,16 +1,21 @@
 //! OpenAI Responses: reads requests (Codex and opencode send them) into the canonical form.
 
+mod usage;
+
+pub use usage::usage;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{
-    ChatRequest, Dialect, Message, Origin, OutputFormat, Part, Role, Sampling, Tool, ToolCall,
-    ToolChoice,
+    ChatRequest, Dialect, Message, Origin, OutputFormat, Part, Role, Sampling, Service, Surcharges,
+    Tool, ToolCall, ToolChoice,
 };
+use crate::wire::billed;
 use crate::wire::content::Content;
 use crate::wire::error::{WireError, read_request};
-use crate::wire::lenient::{cap, nullable};
+use crate::wire::lenient::{cap, nullable, word};
 
 #[derive(Deserialize)]
 struct Body {
@@ -30,6 +35,10 @@ struct Body {
     top_p: Option<f64>,
     reasoning: Option<ReasoningIn>,
     text: Option<TextIn>,
+    #[serde(default, deserialize_with = "word")]
+    service_tier: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    prompt_cache_retention: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +103,11 @@ struct FormatIn {
 
 pub(super) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
     let read: Body = read_request(&body)?;
+    let mut surcharges = Surcharges {
+        service: Service::of(read.service_tier.as_deref(), None),
+        cache: billed::lifetime(read.prompt_cache_retention.as_deref(), &body),
+        ..Surcharges::default()
+    };
     let mut messages = Vec::new();
     if let Some(Content(parts)) = read.instructions.filter(|content| !content.0.is_empty()) {
         messages.push(Message { role: Role::System, parts });
@@ -112,7 +126,7 @@ pub(super) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
         return Err(WireError::field("input", "must hold at least one item"));
     }
     let mut tools = Vec::new();
-    read.tools.into_iter().for_each(|tool| add_tool(tool, &mut tools));
+    read.tools.into_iter().for_each(|tool| add_tool(tool, &mut tools, &mut surcharges));
     Ok(ChatRequest {
         model: read.model,
         stream: read.stream,
@@ -129,6 +143,7 @@ pub(super) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
         },
         output_format: read.text.and_then(|text| text.format).and_then(format),
         reasoning_effort: read.reasoning.and_then(|reasoning| reasoning.effort),
+        surcharges,
         origin: Origin { dialect: Dialect::Responses, body },
     })
 }
@@ -191,15 +206,19 @@ fn add(item: Item, index: usize, messages: &mut Vec<Message>) -> Result<(), Wire
 }
 
 /// A namespace holds functions; `web_search` and its like are the provider's own and have no schema.
-fn add_tool(read: ToolIn, tools: &mut Vec<Tool>) {
-    read.tools.into_iter().for_each(|inner| add_tool(inner, tools));
-    if let (Some(name), "function" | "custom") = (read.name, read.kind.as_str()) {
-        tools.push(Tool {
+fn add_tool(read: ToolIn, tools: &mut Vec<Tool>, surcharges: &mut Surcharges) {
+    read.tools.into_iter().for_each(|inner| add_tool(inner, tools, surcharges));
+    match (read.kind.as_str(), read.name) {
+        ("function" | "custom", Some(name)) => tools.push(Tool {
             name,
             description: read.description,
             parameters: read.parameters,
             strict: read.strict,
-        });
+        }),
+        // Run by the client, or billed by their tokens only.
+        ("function" | "custom" | "namespace" | "" | "local_shell" | "shell" | "apply_patch", _)
+        | ("mcp" | "computer_use_preview" | "computer", _) => {}
+        (kind, _) => surcharges.add_server_tool(kind, None),
     }
 }
 

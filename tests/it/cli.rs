@@ -229,9 +229,10 @@ fn models_are_listed_with_prices_and_local_files_of_the_configured_directory() {
     let text_list = edge_router(dir.path(), &["models", "--config", "etc/er.toml"]);
     assert_eq!(text_list.status.code(), Some(0), "{}", text(&text_list.stderr));
     let lines = text(&text_list.stdout);
-    let row = lines.lines().find(|line| line.starts_with("openai/gpt-4.1 ")).unwrap();
+    let row = lines.lines().find(|line| line.starts_with("openai/gpt-6-luna ")).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(cells, ["openai/gpt-4.1", "standard", "1.04M", "2.00", "8.00"]);
+    assert_eq!(cells[3..5], ["0.10", "0.50"], "{row}");
+    assert!(row.contains("over 272k: 0.20 / 0.75"), "{row}");
     assert!(lines.contains("mine") && lines.contains("--all"), "{lines}");
     assert!(!lines.contains("anthropic/"), "{lines}");
     let args = ["models", "list", "--json", "--config", "etc/er.toml"];

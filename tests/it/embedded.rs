@@ -125,6 +125,7 @@ fn call(text: &str) -> ProviderCall {
         rules: ParamRules::default(),
         local: true,
         active: true,
+        retires: None,
         replacement: None,
     };
     let request = ChatRequest {
@@ -139,6 +140,7 @@ fn call(text: &str) -> ProviderCall {
         sampling: Sampling::default(),
         output_format: None,
         reasoning_effort: None,
+        surcharges: edge_router::chat::Surcharges::default(),
         origin: Origin { dialect: Dialect::OpenAi, body: Bytes::new() },
     };
     ProviderCall {

@@ -26,3 +26,4 @@ mod odd_providers;
 mod openai;
 mod reload;
 mod routing;
+mod usage_samples;

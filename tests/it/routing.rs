@@ -1,5 +1,9 @@
 //! Which model serves, and the reasons.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use edge_router::clock::ManualClock;
 use serde_json::{Value, json};
 
 use crate::fallback::three_prices;
@@ -185,4 +189,34 @@ async fn a_named_model_whose_provider_has_no_key_says_so() {
     let error: Value = response.json().await.unwrap();
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("The provider `up` of `solid` has no key"), "{message}");
+}
+
+#[tokio::test]
+async fn a_model_whose_last_day_comes_while_the_router_runs_is_refused_with_what_replaces_it() {
+    let upstream = Upstream::start().await;
+    let toml = format!(
+        "[[providers]]\nid = \"p\"\nkind = \"openai\"\nbase_url = \"{}/v1\"\napi_keys = [\"k\"]\n\
+         [[models]]\nid = \"p/old\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n\
+         deprecation_date = \"2026-11-30\"\nreplacement = \"p/new\"\n\
+         [[models]]\nid = \"p/new\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n\
+         [aliases]\nwork = [\"p/old\", \"p/new\"]\n",
+        upstream.base
+    );
+    let eve = "2026-11-29T23:59:00Z".parse().unwrap();
+    let clock = Arc::new(ManualClock::at(eve));
+    let router = TestRouter::start_at(&toml, clock.clone()).await;
+    let ask = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
+    let before: Value = router.chat(&ask("work")).await.json().await.unwrap();
+    assert_eq!(before["_proxy"]["model_id"], "p/old");
+    clock.advance(Duration::from_secs(60));
+    let response = router.chat(&ask("p/old")).await;
+    assert_eq!(response.status(), 404);
+    let error: Value = response.json().await.unwrap();
+    assert_eq!(error["error"]["code"], "model_not_found");
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`p/old` was shut down on 2026-11-30; use `p/new`"), "{message}");
+    let after: Value = router.chat(&ask("work")).await.json().await.unwrap();
+    assert_eq!(after["_proxy"]["model_id"], "p/new", "{after}");
+    let list: Value = router.get("/v1/models").await.json().await.unwrap();
+    assert!(!list.to_string().contains("p/old"), "{list}");
 }

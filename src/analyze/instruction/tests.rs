@@ -137,6 +137,7 @@ fn with(messages: Vec<Message>) -> ChatRequest {
         sampling: Sampling::default(),
         output_format: None,
         reasoning_effort: None,
+        surcharges: crate::chat::Surcharges::default(),
         origin: Origin { dialect: Dialect::OpenAi, body: Bytes::new() },
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::catalog::{Capability, Catalog, LongContext, Model, Price, Rates, ScheduledPrice, Tier};
+use super::row::{ModelRow, State};
+
+use crate::catalog::{Catalog, Model};
 use crate::cli::budget::table;
 use crate::config::Config;
-use crate::money::{NanoUsd, PerMTok};
 use crate::providers::ProviderKind;
 use crate::providers::http::HttpClient;
 use crate::providers::ollama;
@@ -58,62 +59,6 @@ pub(super) struct Listing {
     local: Vec<FileRow>,
 }
 
-/// A model of the catalogue. Prices are USD per million tokens.
-#[derive(Debug, Serialize)]
-struct ModelRow {
-    id: String,
-    provider: String,
-    state: State,
-    /// What to use instead of a model that was removed.
-    replacement: Option<String>,
-    max_tier: Tier,
-    context_window: u32,
-    max_output_tokens: u32,
-    capabilities: Vec<Capability>,
-    free: bool,
-    /// As of now, for a short prompt; `null`: not known.
-    price: Option<Dollars>,
-    long_context: Vec<Long>,
-    /// Of a model whose price follows the hour: whether these are the dear hours.
-    peak_hours_now: Option<bool>,
-    /// Announced changes, the next one first.
-    price_changes: Vec<Change>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Usable,
-    /// Its provider has no key, or is not configured.
-    NoKey,
-    NotDownloaded,
-    Removed,
-}
-
-#[derive(Debug, Serialize)]
-struct Dollars {
-    input_usd_per_mtok: f64,
-    output_usd_per_mtok: f64,
-    cache_read_usd_per_mtok: f64,
-    cache_write_usd_per_mtok: f64,
-    #[serde(skip)]
-    text: (String, String),
-}
-
-#[derive(Debug, Serialize)]
-struct Long {
-    above_input_tokens: u64,
-    #[serde(flatten)]
-    price: Dollars,
-}
-
-#[derive(Debug, Serialize)]
-struct Change {
-    from: Timestamp,
-    #[serde(flatten)]
-    price: Dollars,
-}
-
 /// A local model file that is there or can be fetched.
 #[derive(Debug, Serialize)]
 struct FileRow {
@@ -126,126 +71,6 @@ struct FileRow {
     /// Bytes to download.
     download_bytes: Option<u64>,
     path: Option<PathBuf>,
-}
-
-impl From<&Rates> for Dollars {
-    fn from(rates: &Rates) -> Self {
-        let usd = |price: PerMTok| NanoUsd(price.0).to_usd_f64();
-        Self {
-            input_usd_per_mtok: usd(rates.input),
-            output_usd_per_mtok: usd(rates.output),
-            cache_read_usd_per_mtok: usd(rates.cache_read),
-            cache_write_usd_per_mtok: usd(rates.cache_write),
-            text: (amount(rates.input), amount(rates.output)),
-        }
-    }
-}
-
-impl Dollars {
-    fn pair(&self) -> String {
-        format!("{} / {}", self.text.0, self.text.1)
-    }
-}
-
-/// At least two decimals, all of them where there are more.
-fn amount(price: PerMTok) -> String {
-    crate::cli::budget::usd(NanoUsd(price.0)).trim_start_matches('$').to_owned()
-}
-
-impl ModelRow {
-    fn new(model: &Model, state: State, now: Timestamp) -> Self {
-        let price = model.price.as_ref();
-        let long = |tier: &LongContext| Long {
-            above_input_tokens: tier.above_input_tokens,
-            price: Dollars::from(&tier.rates),
-        };
-        let change =
-            |next: &ScheduledPrice| Change { from: next.from, price: Dollars::from(&next.rates) };
-        let peak = |price: &Price| {
-            let off_peak = price.off_peak.as_ref()?;
-            Some(price.at(now, 0) != off_peak.rates)
-        };
-        Self {
-            id: model.id.to_string(),
-            provider: model.provider.to_string(),
-            state,
-            replacement: model.replacement.clone(),
-            max_tier: model.max_tier,
-            context_window: model.context_window,
-            max_output_tokens: model.max_output_tokens,
-            capabilities: model.capabilities.iter().collect(),
-            free: model.is_free(),
-            price: price.map(|price| Dollars::from(&price.at(now, 0))),
-            long_context: price
-                .map_or_else(Vec::new, |price| price.long_context.iter().map(long).collect()),
-            peak_hours_now: price.and_then(peak),
-            price_changes: price.map_or_else(Vec::new, |price| {
-                price.scheduled.iter().filter(|next| next.from > now).map(change).collect()
-            }),
-        }
-    }
-
-    fn is_chat(&self) -> bool {
-        self.capabilities.contains(&Capability::Chat)
-    }
-
-    fn cells(&self) -> [String; 6] {
-        let tier = if self.is_chat() { self.max_tier.as_str() } else { "-" };
-        let (input, output) = match &self.price {
-            _ if self.free => ("free".to_owned(), "free".to_owned()),
-            Some(price) => price.text.clone(),
-            None => ("?".to_owned(), "?".to_owned()),
-        };
-        [
-            self.id.clone(),
-            tier.to_owned(),
-            tokens(self.context_window),
-            input,
-            output,
-            self.remarks(),
-        ]
-    }
-
-    fn remarks(&self) -> String {
-        let mut remarks = Vec::new();
-        match (self.state, &self.replacement) {
-            (State::Usable, _) => {}
-            (State::NoKey, _) => remarks.push("no key".to_owned()),
-            (State::NotDownloaded, _) => remarks.push("not downloaded".to_owned()),
-            (State::Removed, Some(other)) => remarks.push(format!("removed, use {other}")),
-            (State::Removed, None) => remarks.push("removed".to_owned()),
-        }
-        if !self.is_chat() {
-            let uses = self.capabilities.iter().map(ToString::to_string);
-            remarks.push(format!("{} only", uses.collect::<Vec<_>>().join(", ")));
-        }
-        match self.peak_hours_now {
-            Some(true) => remarks.push("dear hours now".to_owned()),
-            Some(false) => remarks.push("cheap hours now".to_owned()),
-            None => {}
-        }
-        remarks.extend(self.long_context.iter().map(|long| {
-            let above = tokens(u32::try_from(long.above_input_tokens).unwrap_or(u32::MAX));
-            format!("over {above}: {}", long.price.pair())
-        }));
-        remarks.extend(
-            self.price_changes.iter().map(|next| {
-                format!("from {}: {}", next.from.strftime("%Y-%m-%d"), next.price.pair())
-            }),
-        );
-        remarks.join("; ")
-    }
-}
-
-/// `4096`, `200k`, `1.05M`.
-fn tokens(count: u32) -> String {
-    let count = u64::from(count);
-    if count >= 1_000_000 {
-        let hundredths = count / 10_000;
-        let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-        return format!("{}M", text.trim_end_matches('0').trim_end_matches('.'));
-    }
-    if count >= 10_000 { format!("{}k", count / 1000) } else { count.to_string() }
 }
 
 fn files(manifest: &Manifest, data_dir: &Path) -> Vec<FileRow> {
@@ -310,8 +135,8 @@ impl Listing {
             model.provider.as_str() == "embedded" && !file.is_file()
         };
         let state = |model: &Model| match () {
-            () if !model.active => State::Removed,
-            () if !catalog.offers(model) => State::NoKey,
+            () if model.is_gone(now) => State::Removed,
+            () if !catalog.offers(model, now) => State::NoKey,
             () if missing(model) => State::NotDownloaded,
             () => State::Usable,
         };
@@ -345,7 +170,6 @@ impl Listing {
 mod tests {
     use super::*;
     use crate::config::{self, Environment};
-    use rstest::rstest;
 
     fn listing(text: &str, now: &str) -> Listing {
         let around = Environment::new("/w", [("GEMINI_API_KEY", "k"), ("DEEPSEEK_API_KEY", "k")]);
@@ -370,7 +194,8 @@ mod tests {
         assert!(lines.iter().any(|line| line.contains("--all")), "{lines:#?}");
         let all = list.lines(Shown::All);
         assert!(row(&all, "anthropic/claude-haiku-4-5").contains("no key"));
-        assert!(row(&all, "deepseek/deepseek-chat").contains("removed, use deepseek/"));
+        let gone = "shut down on 2026-07-24, use deepseek/deepseek-flash";
+        assert!(row(&all, "deepseek/deepseek-chat").contains(gone), "{all:#?}");
         assert!(!all.iter().any(|line| line.contains("--all")));
     }
 
@@ -378,7 +203,10 @@ mod tests {
     fn prices_are_those_of_the_hour_and_announced_ones_are_told() {
         let peak = listing("", "2026-11-23T02:00:00Z").lines(Shown::Usable);
         assert!(row(&peak, "deepseek/deepseek-flash").contains("0.30  1.20"), "{peak:#?}");
-        assert!(row(&peak, "deepseek/deepseek-flash").contains("dear hours now"));
+        assert!(
+            row(&peak, "deepseek/deepseek-flash")
+                .contains("dear hours until Mon 04:00 UTC, then 0.15 / 0.60")
+        );
         assert!(row(&peak, "google/gemini-4-argon").contains("from 2026-12-01: 4.00 / 20.00"));
         let later = listing("", "2026-12-02T12:00:00Z").lines(Shown::Usable);
         assert!(row(&later, "deepseek/deepseek-flash").contains("0.15  0.60"), "{later:#?}");
@@ -387,20 +215,51 @@ mod tests {
     }
 
     #[test]
+    fn the_last_day_of_a_model_is_announced_and_then_told() {
+        let before = listing("", "2026-11-21T12:00:00Z").lines(Shown::All);
+        let id = "anthropic/claude-sonnet-4-5";
+        let ends = "ends on 2026-11-30, use anthropic/claude-sonnet-5-5";
+        assert!(row(&before, id).contains(ends), "{before:#?}");
+        let after = listing("", "2026-11-30T00:00:00Z").lines(Shown::All);
+        let gone = "shut down on 2026-11-30, use anthropic/claude-sonnet-5-5";
+        assert!(row(&after, id).contains(gone), "{after:#?}");
+    }
+
+    #[test]
+    fn json_holds_every_price_and_what_will_change() {
+        let list = listing("", "2026-11-23T02:00:00Z");
+        let json = serde_json::to_value(&list).unwrap();
+        let all = json["models"].as_array().unwrap();
+        let of = |id: &str| all.iter().find(|row| row["id"] == id).unwrap();
+        let flash = of("deepseek/deepseek-flash");
+        assert_eq!(flash["peak_hours_now"], true);
+        assert_eq!(flash["hours_change_at"], "2026-11-23T04:00:00Z");
+        assert_eq!(flash["other_hours"]["input_usd_per_mtok"], 0.15);
+        let argon = of("google/gemini-4-argon");
+        assert_eq!(argon["price_changes"][0]["from"], "2026-12-01T00:00:00Z");
+        let sol = of("openai/gpt-6.1-sol");
+        assert_eq!(sol["price"]["cache_write_over_12h_usd_per_mtok"], 5.0);
+        assert_eq!(sol["service_tiers"]["service_tier:priority"]["input_usd_per_mtok"], 4.0);
+        assert_eq!(
+            sol["price"]["assumed"],
+            serde_json::json!([
+                "cache_write_1h",
+                "audio_input",
+                "audio_cached",
+                "audio_output",
+                "image_output",
+                "web_search",
+                "server_tool"
+            ])
+        );
+        assert_eq!(of("anthropic/claude-sonnet-4-5")["ends_at"], "2026-11-30T00:00:00Z");
+    }
+
+    #[test]
     fn a_price_that_is_not_known_is_a_question_mark() {
         let text = "[[providers]]\nid = \"lab\"\nkind = \"openai\"\nbase_url = \"http://h\"\n[[models]]\nid = \"lab/x\"\n";
         let lines = listing(text, "2026-11-21T12:00:00Z").lines(Shown::Usable);
         let cells: Vec<_> = row(&lines, "lab/x").split_whitespace().collect();
         assert_eq!(cells, ["lab/x", "standard", "128k", "?", "?"]);
-    }
-
-    #[rstest]
-    #[case(4096, "4096")]
-    #[case(32_768, "32k")]
-    #[case(200_000, "200k")]
-    #[case(1_000_000, "1M")]
-    #[case(1_048_576, "1.04M")]
-    fn windows_are_short(#[case] count: u32, #[case] text: &str) {
-        assert_eq!(tokens(count), text);
     }
 }

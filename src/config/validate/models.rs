@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use super::providers::Providers;
 use super::{Entry, built_in_root, entries, prices};
 use crate::catalog::{Capabilities, Capability, Model, ParamRules, Tier};
@@ -62,6 +64,7 @@ pub(super) fn compile(sources: Sources, providers: &Providers, report: &mut Repo
         let same = |other: &Entry<RawModel>| other.raw.id.as_deref() == Some(id.as_str());
         if let Some(place) = all.iter().position(same) {
             let base = all[place].raw.clone();
+            note_left_over(&entry, &base, report);
             all[place] = Entry { raw: overlay(base, entry.raw), ..entry };
         } else if let Some(fact) = known.iter().find(|other| same(other)) {
             all.push(Entry { raw: overlay(fact.raw.clone(), entry.raw), ..entry });
@@ -80,13 +83,6 @@ fn note_unused(Entry { path, raw, .. }: &Entry<RawModel>, report: &mut Report) {
     let rates = raw.price.as_ref();
     let fields = [
         ("batch", raw.batch.is_some(), "batches are not sent"),
-        ("service_tiers", raw.service_tiers.is_some(), "other service tiers are not asked for"),
-        (
-            "cache_write_over_12h_usd_per_mtok",
-            raw.cache_write_over_12h_usd_per_mtok.is_some()
-                || rates.is_some_and(|rates| rates.cache_write_over_12h_usd_per_mtok.is_some()),
-            "such caches are not asked for",
-        ),
         (
             "audio_hour_usd",
             raw.audio_hour_usd.is_some()
@@ -110,6 +106,27 @@ fn note_unused(Entry { path, raw, .. }: &Entry<RawModel>, report: &mut Report) {
     }
 }
 
+/// A price of one's own for a built-in model holds field by field: the catalogue's other prices stay.
+fn note_left_over(Entry { path, raw, .. }: &Entry<RawModel>, base: &RawModel, report: &mut Report) {
+    let over = prices::unfolded(raw.clone());
+    if over.input_usd_per_mtok.is_none() && over.output_usd_per_mtok.is_none() {
+        return;
+    }
+    let kept = [
+        ("long_context", base.long_context.is_some() && over.long_context.is_none()),
+        ("scheduled_prices", base.scheduled_prices.is_some() && over.scheduled_prices.is_none()),
+        ("time_of_day", base.time_of_day.is_some() && over.time_of_day.is_none()),
+        ("service_tiers", base.service_tiers.is_some() && over.service_tiers.is_none()),
+    ];
+    let kept: Vec<&str> = kept.into_iter().filter(|(_, kept)| *kept).map(|(key, _)| key).collect();
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        report.notes.push(format!(
+            "{path}: the catalogue's {kept} of this model still hold; give them here as well if they do not"
+        ));
+    }
+}
+
 fn usable_id(entry: &Entry<RawModel>, report: &mut Report) -> Option<String> {
     let path = entry.path.key("id");
     match entry.raw.id.as_deref().map(str::trim) {
@@ -128,8 +145,13 @@ fn usable_id(entry: &Entry<RawModel>, report: &mut Report) -> Option<String> {
     }
 }
 
-/// What the user's entry gives wins, field by field.
+/// What the user's entry gives wins, field by field. A `price` table counts like the fields that it
+/// stands for.
 fn overlay(base: RawModel, over: RawModel) -> RawModel {
+    let (mut base, over) = (prices::unfolded(base), prices::unfolded(over));
+    if over.active == Some(true) {
+        base.deprecation_date = None;
+    }
     macro_rules! first_given {
         ($($field:ident),+ $(,)?) => {{
             let RawModel { $($field),+ } = over;
@@ -149,6 +171,12 @@ fn overlay(base: RawModel, over: RawModel) -> RawModel {
         cache_write_1h_usd_per_mtok,
         cache_write_over_12h_usd_per_mtok,
         audio_input_usd_per_mtok,
+        audio_cached_usd_per_mtok,
+        audio_output_usd_per_mtok,
+        image_input_usd_per_mtok,
+        image_output_usd_per_mtok,
+        web_search_usd_per_1k,
+        server_tool_usd_per_1k,
         audio_hour_usd,
         price,
         long_context,
@@ -156,12 +184,14 @@ fn overlay(base: RawModel, over: RawModel) -> RawModel {
         scheduled_prices,
         batch,
         service_tiers,
+        regional_multiplier,
         context_window,
         max_input_tokens,
         max_output_tokens,
         capabilities,
         refuses,
         active,
+        deprecation_date,
         replacement,
     )
 }
@@ -204,10 +234,23 @@ fn model(
         capabilities,
         rules: rules(raw.refuses.as_deref().unwrap_or_default()),
         active: raw.active.unwrap_or(true),
+        retires: retirement(raw.deprecation_date.as_deref(), &path, report),
         replacement: raw.replacement,
         id: id.into(),
     };
     Some(Entry { path, raw: model, own })
+}
+
+fn retirement(date: Option<&str>, path: &Path, report: &mut Report) -> Option<Timestamp> {
+    let date = date?;
+    let moment = prices::moment(date);
+    if moment.is_none() {
+        report.problem(
+            &path.key("deprecation_date"),
+            format_args!("`{date}` is not a date; allowed: a date such as 2027-01-14"),
+        );
+    }
+    moment
 }
 
 /// The window and the longest answer, in tokens.

@@ -22,6 +22,7 @@ fn request(messages: Vec<Message>) -> ChatRequest {
         sampling: Sampling { temperature: Some(0.0), ..Sampling::default() },
         output_format: None,
         reasoning_effort: None,
+        surcharges: crate::chat::Surcharges::default(),
         origin: Origin { dialect: Dialect::OpenAi, body: Bytes::new() },
     }
 }
@@ -43,6 +44,7 @@ fn call(request: ChatRequest) -> ProviderCall {
         rules: ParamRules::default(),
         local: true,
         active: true,
+        retires: None,
         replacement: None,
     };
     ProviderCall {

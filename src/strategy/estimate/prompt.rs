@@ -75,7 +75,10 @@ fn part_tokens(part: &Part, total: &mut Count) {
         Part::RedactedThinking { data } => {
             total.add(Count::tokens(data.len() as u64 / 6, data.len() as u64 / 4));
         }
-        Part::Other { raw, .. } => json_tokens(raw, total),
+        Part::Other { raw, .. } => match raw.get("input_audio") {
+            Some(audio) => audio_tokens(audio, total),
+            None => json_tokens(raw, total),
+        },
     }
 }
 
@@ -93,7 +96,7 @@ fn json_tokens(value: &Value, total: &mut Count) {
         Value::Number(number) => total.add(count(&number.to_string())),
         Value::String(text) if is_blob(text) => {
             let bytes = text.len() as u64;
-            total.add(Count::tokens(bytes / 64, bytes / 8));
+            total.add(Count::tokens(bytes / 64, blob_ceiling(bytes)));
         }
         Value::String(text) => {
             total.add(Count::tokens(1, 2));
@@ -114,7 +117,28 @@ fn json_tokens(value: &Value, total: &mut Count) {
     }
 }
 
-/// Encoded media (a document, audio): its tokens follow its pages or seconds, not its characters.
+/// The most that an encoded document comes to. A page of text weighs as little as two kilobytes and
+/// counts as text and as an image; what weighs more is pictures, which count by the page.
+fn blob_ceiling(bytes: u64) -> u64 {
+    bytes.min(100_000 + bytes / 8)
+}
+
+/// Audio counts by its seconds, at most 32 tokens in each (Gemini; OpenAI has 10). A second takes at
+/// least 700 bytes where it is compressed and 1,600 in a WAV file, a third more in base64. An address
+/// tells nothing of its length: half an hour is allowed for.
+fn audio_tokens(audio: &Value, total: &mut Count) {
+    let data = audio.get("data").and_then(Value::as_str).unwrap_or_default();
+    let bytes = data.len() as u64;
+    let tokens = match audio.get("format").and_then(Value::as_str) {
+        _ if data.starts_with("http") || data.is_empty() => (1_000, 60_000),
+        Some("wav") => (bytes / 2_000, bytes / 64 + 32),
+        Some("pcm16" | "pcm") => (bytes / 2_000, bytes / 400 + 32),
+        Some(_) | None => (bytes / 500, bytes / 16 + 32),
+    };
+    total.add(Count::audio(tokens.0, tokens.1));
+}
+
+/// Encoded media (a document): its tokens follow its pages or seconds, not its characters.
 fn is_blob(text: &str) -> bool {
     // A data URL has its media type before the comma.
     let data = match text.split_once(',') {

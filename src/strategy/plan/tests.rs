@@ -20,6 +20,7 @@ pub(crate) fn model(id: &str, max_tier: Tier, price: Option<(i64, i64)>) -> Mode
             cache_write: input,
             cache_write_1h: input,
             audio_input: input,
+            ..Rates::default()
         };
         Price { base: all, ..Price::default() }
     });
@@ -35,6 +36,7 @@ pub(crate) fn model(id: &str, max_tier: Tier, price: Option<(i64, i64)>) -> Mode
         capabilities: [Capability::Chat, Capability::Tools].into_iter().collect(),
         rules: ParamRules::default(),
         active: true,
+        retires: None,
         replacement: None,
     }
 }
@@ -70,7 +72,7 @@ impl Ask {
             tier: Tier::Standard,
             wanted: None,
             required: Capabilities::NONE,
-            prompt: PromptTokens { likely: 1_000, ceiling: 1_500 },
+            prompt: PromptTokens { likely: 1_000, ceiling: 1_500, audio: 0 },
             client_cap: None,
             answers: 1,
             headroom: Headroom { daily: open.clone(), monthly: open, per_request: None },
@@ -131,6 +133,7 @@ impl Ask {
             facts: &facts,
             required: self.required,
             prompt: self.prompt,
+            asked: Surcharges::default(),
             client_cap: self.client_cap,
             default_output_tokens: 8_192,
             answers: self.answers,
@@ -146,6 +149,7 @@ impl Ask {
 const UP: Facts = Facts {
     enabled: true,
     allowed: true,
+    converted: false,
     down: None,
     limited: false,
     cached_tokens: 0,
@@ -356,7 +360,7 @@ fn a_prompt_that_fits_no_window_is_told_with_the_largest() {
     let mut models = four();
     models[0].context_window = 2_000;
     let mut ask = Ask::new(models);
-    ask.prompt = PromptTokens { likely: 200_000, ceiling: 300_000 };
+    ask.prompt = PromptTokens { likely: 200_000, ceiling: 300_000, audio: 0 };
     let plan = ask.plan();
     assert_eq!(plan.why_empty(), Empty::TooLong { tokens: 200_000, window: 128_000 });
     assert!(plan.refused.iter().all(|one| matches!(one.reason, Reason::WindowTooSmall { .. })));
@@ -450,7 +454,7 @@ fn a_cached_prompt_makes_a_dearer_model_the_cheaper_one() {
         price.base.cache_read = PerMTok(300_000_000);
     }
     let mut ask = Ask::new(models).with("a/cached", |facts| facts.cached_tokens = 90_000);
-    ask.prompt = PromptTokens { likely: 100_000, ceiling: 110_000 };
+    ask.prompt = PromptTokens { likely: 100_000, ceiling: 110_000, audio: 0 };
     assert_eq!(order(&ask.plan())[0], "a/cached");
 }
 
@@ -458,7 +462,7 @@ fn a_cached_prompt_makes_a_dearer_model_the_cheaper_one() {
 fn a_local_model_too_slow_for_the_prompt_serves_only_if_nothing_else_can() {
     let slow = |facts: &mut Facts| facts.prefill_per_s = Some(100.0);
     let mut ask = Ask::new(four()).tier(Tier::Trivial).with("home/tiny", slow);
-    ask.prompt = PromptTokens { likely: 20_000, ceiling: 30_000 };
+    ask.prompt = PromptTokens { likely: 20_000, ceiling: 30_000, audio: 0 };
     let plan = ask.plan();
     assert_eq!(order(&plan)[0], "cloud/small");
     assert_eq!(reason(&plan, "home/tiny"), &Reason::TooSlow { tokens: 20_000, seconds: 200 });
@@ -553,7 +557,7 @@ proptest! {
         ask.headroom.daily.limit = limit.map(NanoUsd);
         ask.headroom.daily.spent = NanoUsd(spent);
         ask.required = Capabilities::NONE.with(Capability::Tools);
-        ask.prompt = PromptTokens { likely, ceiling: likely + likely / 2 };
+        ask.prompt = PromptTokens { likely, ceiling: likely + likely / 2, audio: 0 };
         ask.client_cap = cap;
         if rejects {
             ask.when_exhausted = WhenExhausted::Reject;

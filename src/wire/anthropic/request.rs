@@ -5,11 +5,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{
-    ChatRequest, Dialect, Message, Origin, OutputFormat, Role, Sampling, Tool, ToolChoice,
+    ChatRequest, Dialect, Message, Origin, OutputFormat, Role, Sampling, Service, Surcharges, Tool,
+    ToolChoice,
 };
+use crate::wire::billed;
 use crate::wire::content::Content;
 use crate::wire::error::{WireError, read_request};
-use crate::wire::lenient::{cap, nullable, strings};
+use crate::wire::lenient::{cap, nullable, strings, word};
 
 #[derive(Deserialize)]
 struct Body {
@@ -32,6 +34,12 @@ struct Body {
     #[serde(default, deserialize_with = "strings")]
     stop_sequences: Vec<String>,
     output_config: Option<OutputIn>,
+    #[serde(default, deserialize_with = "word")]
+    service_tier: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    speed: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    inference_geo: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +61,10 @@ enum RoleIn {
 /// Tools of the server itself have a `type` and no schema.
 #[derive(Deserialize)]
 struct ToolIn {
+    #[serde(rename = "type", default, deserialize_with = "word")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "cap")]
+    max_uses: Option<u32>,
     name: Option<String>,
     description: Option<String>,
     #[serde(default)]
@@ -85,6 +97,7 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
     if read.messages.is_empty() {
         return Err(WireError::field("messages", "must hold at least one message"));
     }
+    let surcharges = surcharges(&read, &body);
     let system = Some(read.system.0).filter(|parts| !parts.is_empty());
     let system = system.map(|parts| Message { role: Role::System, parts });
     let serial = read.tool_choice.as_ref().and_then(|choice| choice.disable_parallel_tool_use);
@@ -112,8 +125,27 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
             strict: None,
         }),
         reasoning_effort: effort,
+        surcharges,
         origin: Origin { dialect: Dialect::Anthropic, body },
     })
+}
+
+/// What it asks for that is billed apart. Tools with a `type` and no schema run at the provider, but
+/// for those whose work is the client's and for fetching, which costs its tokens only.
+fn surcharges(read: &Body, body: &[u8]) -> Surcharges {
+    let mut all = Surcharges {
+        service: Service::of(read.service_tier.as_deref(), read.speed.as_deref()),
+        regional: billed::is_region(read.inference_geo.as_deref()),
+        cache: billed::lifetime(None, body),
+        ..Surcharges::default()
+    };
+    for tool in &read.tools {
+        let kind = tool.kind.as_deref().unwrap_or_default();
+        if ["web_search", "code_execution"].iter().any(|billed| kind.starts_with(billed)) {
+            all.add_server_tool(kind, tool.max_uses);
+        }
+    }
+    all
 }
 
 fn message(read: MessageIn) -> Message {

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::chat::Usage;
-use crate::wire::lenient::Count;
+use crate::chat::{Service, Usage};
+use crate::wire::billed::is_region;
+use crate::wire::lenient::{Count, word};
 
 #[derive(Default, Deserialize)]
 pub(super) struct UsageIn {
@@ -13,6 +14,19 @@ pub(super) struct UsageIn {
     cache_creation: Option<CreationIn>,
     output_tokens: Option<Count>,
     output_tokens_details: Option<OutputDetails>,
+    server_tool_use: Option<ServerToolUse>,
+    #[serde(default, deserialize_with = "word")]
+    service_tier: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    speed: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    inference_geo: Option<String>,
+}
+
+/// Fetching costs its tokens only.
+#[derive(Deserialize)]
+struct ServerToolUse {
+    web_search_requests: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +61,13 @@ impl UsageIn {
         raise(&mut usage.output, count(self.output_tokens));
         let details = self.output_tokens_details.as_ref();
         raise(&mut usage.reasoning, details.map_or(0, |details| count(details.thinking_tokens)));
+        let tools = self.server_tool_use.as_ref();
+        raise(&mut usage.web_searches, tools.map_or(0, |tools| count(tools.web_search_requests)));
+        let service = Service::of(self.service_tier.as_deref(), self.speed.as_deref());
+        // A later report without the speed does not take it back.
+        let fast = self.speed.is_none() && usage.service == Some(Service::SpeedFast);
+        usage.service = service.filter(|_| !fast).or(usage.service);
+        usage.regional |= is_region(self.inference_geo.as_deref());
     }
 }
 

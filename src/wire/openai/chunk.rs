@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::usage::UsageIn;
-use crate::chat::{StopReason, Usage};
+use crate::chat::{Service, StopReason, Usage};
 use crate::wire::StreamFault;
 use crate::wire::lenient::Count;
 
@@ -31,6 +31,9 @@ pub(super) struct Chunk<'a, T> {
     pub(super) choices: Option<Vec<Choice<T>>>,
     #[serde(borrow)]
     usage: Option<UsageIn<'a>>,
+    /// What it is served under (OpenAI, Groq).
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     x_groq: Option<XGroq<'a>>,
     #[serde(borrow)]
@@ -141,7 +144,13 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
 impl<T> Chunk<'_, T> {
     pub(super) fn usage(&self) -> Option<Usage> {
         let groq = || self.x_groq.as_ref()?.usage.as_ref()?.normal();
-        self.usage.as_ref().and_then(UsageIn::normal).or_else(groq)
+        let usage = self.usage.as_ref().and_then(UsageIn::normal).or_else(groq)?;
+        Some(Usage { service: self.service().or(usage.service), ..usage })
+    }
+
+    pub(super) fn service(&self) -> Option<Service> {
+        let word = self.service_tier?.get().strip_prefix('"')?.strip_suffix('"')?;
+        Service::of_tier(word)
     }
 }
 

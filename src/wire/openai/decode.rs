@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::chunk::{Chunk, Delta, FunctionDelta, fault, read};
-use crate::chat::{ChatAnswer, ChatEvent, Part, StopReason, ToolCall};
+use crate::chat::{ChatAnswer, ChatEvent, Part, Service, StopReason, ToolCall, Usage};
 use crate::wire::framing::{SseFrame, SseFrames};
 use crate::wire::lenient::Whole;
 use crate::wire::{Emit, StreamFault, WireError};
@@ -21,6 +21,8 @@ struct State {
     stopped: bool,
     done: bool,
     calls: Vec<Call>,
+    /// What the stream said last of how it is served.
+    service: Option<Service>,
 }
 
 struct Call {
@@ -79,6 +81,7 @@ impl State {
     }
 
     fn chunk(&mut self, chunk: Chunk<'_, Whole>, emit: &mut Emit<'_>) {
+        self.service = chunk.service().or(self.service);
         let usage = chunk.usage();
         if !std::mem::replace(&mut self.begun, true) {
             emit(ChatEvent::Start { id: text(chunk.id), model: text(chunk.model) });
@@ -96,7 +99,8 @@ impl State {
             }
         }
         if let Some(usage) = usage {
-            emit(ChatEvent::Usage(usage));
+            let service = usage.service.or(self.service);
+            emit(ChatEvent::Usage(Usage { service, ..usage }));
         }
     }
 

@@ -7,12 +7,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::chat::{
-    ChatRequest, Dialect, Message, Origin, OutputFormat, Part, Role, Sampling, Tool, ToolCall,
-    ToolChoice,
+    ChatRequest, Dialect, Message, Origin, OutputFormat, Part, Role, Sampling, Service, Surcharges,
+    Tool, ToolCall, ToolChoice,
 };
+use crate::wire::billed;
 use crate::wire::content::Content;
 use crate::wire::error::{WireError, read_request};
-use crate::wire::lenient::{Whole, cap, nullable, seed, strings};
+use crate::wire::lenient::{Whole, cap, given, nullable, seed, strings, word};
 
 #[derive(Deserialize)]
 struct Body {
@@ -48,6 +49,18 @@ struct Body {
     response_format: Option<FormatIn>,
     reasoning_effort: Option<String>,
     reasoning: Option<ReasoningIn>,
+    #[serde(default, deserialize_with = "word")]
+    service_tier: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    speed: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    inference_geo: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    prompt_cache_retention: Option<String>,
+    modalities: Option<Value>,
+    #[serde(default, deserialize_with = "given")]
+    web_search_options: bool,
+    plugins: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +116,8 @@ struct CallFunctionIn {
 
 #[derive(Deserialize)]
 struct ToolIn {
+    #[serde(rename = "type", default, deserialize_with = "word")]
+    kind: Option<String>,
     function: Option<FunctionIn>,
 }
 
@@ -135,6 +150,7 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
     if read.messages.is_empty() {
         return Err(WireError::field("messages", "must hold at least one message"));
     }
+    let surcharges = surcharges(&read, &body);
     let tools = read.tools.into_iter().filter_map(|tool| tool.function);
     Ok(ChatRequest {
         model: read.model,
@@ -160,8 +176,39 @@ pub(crate) fn decode(body: Bytes) -> Result<ChatRequest, WireError> {
         },
         output_format: read.response_format.and_then(format),
         reasoning_effort: read.reasoning_effort.or(read.reasoning.and_then(|r| r.effort)),
+        surcharges,
         origin: Origin { dialect: Dialect::OpenAi, body },
     })
+}
+
+/// What it asks for that is billed apart; OpenRouter's extensions are among it.
+fn surcharges(read: &Body, body: &[u8]) -> Surcharges {
+    let lists = |list: &Option<Value>, what: &str| {
+        let list = list.as_ref().and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|one| one.as_str() == Some(what)))
+    };
+    let mut all = Surcharges {
+        service: Service::of(read.service_tier.as_deref(), read.speed.as_deref()),
+        regional: billed::is_region(read.inference_geo.as_deref()),
+        cache: billed::lifetime(read.prompt_cache_retention.as_deref(), body),
+        audio_output: lists(&read.modalities, "audio"),
+        image_output: lists(&read.modalities, "image"),
+        ..Surcharges::default()
+    };
+    if read.web_search_options {
+        all.add_server_tool("web_search", None);
+    }
+    for plugin in read.plugins.as_ref().and_then(Value::as_array).into_iter().flatten() {
+        let kind = plugin.get("id").and_then(Value::as_str).unwrap_or_default();
+        all.add_server_tool(if kind == "web" { "web_search" } else { kind }, None);
+    }
+    let foreign = read.tools.iter().filter(|tool| tool.function.is_none());
+    for kind in foreign.filter_map(|tool| tool.kind.as_deref()) {
+        if !matches!(kind, "function" | "custom") {
+            all.add_server_tool(kind, None);
+        }
+    }
+    all
 }
 
 fn message(read: MessageIn) -> Message {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::chunk::{Choice, Chunk, fault, read};
 use super::encode::{ChunkEncoder, comment, done, usage_chunk};
-use crate::chat::{StopReason, Usage};
+use crate::chat::{Service, StopReason, Usage};
 use crate::wire::framing::{SseFrame, SseFrames};
 use crate::wire::lenient::Length;
 use crate::wire::raw::{RawObject, quoted};
@@ -28,6 +28,8 @@ struct State {
     held: Option<Held>,
     done: bool,
     observed: Observed,
+    /// What the stream said last of how it is served.
+    service: Option<Service>,
     given: Option<Usage>,
 }
 
@@ -63,6 +65,7 @@ impl Tap {
             held: None,
             done: false,
             observed: Observed::default(),
+            service: None,
             given: None,
         };
         Self { frames: SseFrames::default(), state, tail: Vec::new() }
@@ -217,9 +220,11 @@ impl State {
             self.choices[place].finished |= choice.stop().is_some();
             note_choice(choice, &mut self.observed);
         }
+        self.service = chunk.service().or(self.service);
         let usage = chunk.usage();
         if let Some(usage) = usage {
-            self.observed.usage(usage);
+            let service = usage.service.or(self.service);
+            self.observed.usage(Usage { service, ..usage });
         }
         usage.is_some()
     }

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::chat::Usage;
+use crate::chat::{Service, Usage};
 use crate::money::NanoUsd;
-use crate::wire::lenient::Count;
+use crate::wire::lenient::{Count, word};
 
 #[derive(Deserialize)]
 pub(super) struct UsageIn<'a> {
@@ -27,6 +27,10 @@ pub(super) struct UsageIn<'a> {
     is_byok: Option<bool>,
     #[serde(borrow)]
     cost_details: Option<CostDetails<'a>>,
+    /// Some (OpenRouter, xAI) say here what the answer's top says elsewhere.
+    #[serde(default, deserialize_with = "word")]
+    service_tier: Option<String>,
+    server_tool_use: Option<ServerToolUse>,
 }
 
 #[derive(Default, Deserialize)]
@@ -34,11 +38,25 @@ struct PromptDetails {
     cached_tokens: Option<Count>,
     cache_write_tokens: Option<Count>,
     audio_tokens: Option<Count>,
+    image_tokens: Option<Count>,
+    cached_tokens_details: Option<CachedDetails>,
+}
+
+#[derive(Default, Deserialize)]
+struct CachedDetails {
+    audio_tokens: Option<Count>,
 }
 
 #[derive(Default, Deserialize)]
 struct CompletionDetails {
     reasoning_tokens: Option<Count>,
+    audio_tokens: Option<Count>,
+    image_tokens: Option<Count>,
+}
+
+#[derive(Deserialize)]
+struct ServerToolUse {
+    web_search_requests: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -56,29 +74,41 @@ impl UsageIn<'_> {
         let count = |count: Option<Count>| count.unwrap_or_default().0;
         let prompt = count(self.prompt_tokens);
         let completion = count(self.completion_tokens);
-        let (cached, written, audio) = match &self.prompt_tokens_details {
-            Some(details) => {
-                (details.cached_tokens, details.cache_write_tokens, details.audio_tokens)
-            }
-            None => (None, None, None),
-        };
+        let details = self.prompt_tokens_details.as_ref();
+        let detail = |of: fn(&PromptDetails) -> Option<Count>| details.and_then(of);
+        let cached = detail(|details| details.cached_tokens);
         let cached = cached.or(self.prompt_cache_hit_tokens).or(self.cached_tokens);
         let cache_read = count(cached).min(prompt);
-        let cache_write = count(written).min(prompt - cache_read);
+        let written = count(detail(|details| details.cache_write_tokens));
+        let cache_write = written.min(prompt - cache_read);
         let input = prompt - cache_read - cache_write;
-        // Gemini's compatible endpoint counts thinking in the total only.
+        let audio_cached =
+            count(detail(|details| details.cached_tokens_details.as_ref()?.audio_tokens));
+        let audio_cached = audio_cached.min(cache_read);
+        let audio = count(detail(|details| details.audio_tokens)).saturating_sub(audio_cached);
+        // Gemini's compatible endpoint and xAI count thinking in the total only.
         let gap = count(self.total_tokens).saturating_sub(prompt.saturating_add(completion));
-        let details = self.completion_tokens_details.as_ref();
-        let reasoning = details.map_or(0, |details| count(details.reasoning_tokens));
+        let output = completion.saturating_add(gap);
+        let made = self.completion_tokens_details.as_ref();
+        let made = |of: fn(&CompletionDetails) -> Option<Count>| count(made.and_then(of));
         Some(Usage {
             input,
             cache_read,
             cache_write,
-            cache_write_1h: 0,
-            output: completion.saturating_add(gap),
-            reasoning: reasoning.max(gap),
-            audio_input: count(audio).min(input),
+            output,
+            reasoning: made(|details| details.reasoning_tokens).max(gap),
+            audio_input: audio.min(input),
+            audio_cached,
+            audio_output: made(|details| details.audio_tokens).min(output),
+            image_input: count(detail(|details| details.image_tokens)).min(input),
+            image_output: made(|details| details.image_tokens).min(output),
+            web_searches: self
+                .server_tool_use
+                .as_ref()
+                .map_or(0, |tools| count(tools.web_search_requests)),
+            service: Service::of(self.service_tier.as_deref(), None),
             reported_cost: self.cost(),
+            ..Usage::default()
         })
     }
 
@@ -123,7 +153,7 @@ fn dollars(json: &str) -> Option<NanoUsd> {
 pub(super) fn object(usage: &Usage) -> Value {
     let prompt = usage.prompt_tokens();
     let mut details = json!({"cached_tokens": usage.cache_read});
-    let written = usage.cache_write + usage.cache_write_1h;
+    let written = usage.cache_write + usage.cache_write_1h + usage.cache_write_long;
     if written > 0 {
         details["cache_write_tokens"] = Value::from(written);
     }
