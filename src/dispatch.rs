@@ -198,6 +198,7 @@ async fn hold(
     let ask = Ask {
         request: order.id.clone(),
         key: order.key.clone(),
+        budget: None,
         project: order.project.clone(),
         model: candidate.model.id.clone(),
         attempt: tries.fallback_index(),

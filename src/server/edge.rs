@@ -140,8 +140,8 @@ mod tests {
         #[case] month: Option<i64>,
         #[case] left: Option<i64>,
     ) {
-        let headroom =
-            Headroom { daily: window(day, 3), monthly: window(month, 3), per_request: None };
+        let (daily, monthly) = (window(day, 3), window(month, 3));
+        let headroom = Headroom { daily, monthly, per_request: None, key: None };
         assert_eq!(remaining(&headroom), left.map(NanoUsd));
     }
 }

@@ -76,6 +76,7 @@ mod tests {
             },
             monthly: Window { limit: None, spent: NanoUsd(7), reserved: NanoUsd(0), resets_at },
             per_request: Some(NanoUsd(2_000_000_000)),
+            key: None,
         };
         assert_eq!(
             serde_json::to_string(&BudgetReport::from(&headroom)).unwrap(),
