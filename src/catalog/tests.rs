@@ -77,6 +77,12 @@ fn catalog(aliases: Vec<Alias>) -> Catalog {
     Catalog::build(parts(aliases)).expect("a valid catalogue")
 }
 
+/// The catalogue above with an alias and an alias that is a glob.
+pub(crate) fn sample() -> std::sync::Arc<Catalog> {
+    let aliases = vec![alias("work", &["a/strong", "b/cheap"]), alias("old-*", &["b/mid"])];
+    std::sync::Arc::new(catalog(aliases))
+}
+
 /// What a name means, in a form that is easy to compare.
 fn meaning(catalog: &Catalog, name: &str) -> String {
     match catalog.resolve(name) {
@@ -204,7 +210,7 @@ fn near_names_are_offered() {
 
 #[test]
 fn the_list_shows_auto_and_aliases_with_the_smallest_window() {
-    let listing = catalog(vec![alias("work", &["a/mid", "home/small"])]).listing();
+    let listing = catalog(vec![alias("work", &["a/mid", "home/small"])]).listing(&|_| true);
     let window = |name: &str| {
         let entry = listing.iter().find(|entry| entry.name == name).expect("listed");
         (entry.model.is_some(), entry.context_window)
