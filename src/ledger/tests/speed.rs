@@ -38,10 +38,18 @@ async fn measure(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
-async fn twenty_thousand_pairs_of_reserve_and_settle() {
+async fn pairs_of_callers_without_a_key() {
     let place = Place::new();
     let ledger = place.open(daily(1_000_000_000)).await;
     measure(&ledger, "without a key", |_| ask(3)).await;
+    assert_totals_are_sums(&ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn pairs_of_sixteen_keys() {
+    let place = Place::new();
+    let ledger = place.open(daily(1_000_000_000)).await;
     let keys: Vec<_> = (0..16).map(|n| key(&format!("k{n}"), Some(1_000_000_000), None)).collect();
     measure(&ledger, "with one of 16 keys", move |n| ask_as(&keys[n % 16], 3)).await;
     assert_totals_are_sums(&ledger).await;
