@@ -7,6 +7,7 @@ mod classify;
 mod completions;
 mod doctor;
 mod init;
+mod keys;
 mod models;
 mod output;
 mod requests;
@@ -67,6 +68,8 @@ pub enum Command {
     Budget(budget::Budget),
     /// List models, download and verify local ones
     Models(models::Models),
+    /// Give clients keys with budgets, rate limits and models of their own
+    Keys(keys::Keys),
     /// Show what was asked of which model, why, and what it cost
     Requests(requests::Requests),
     /// Check configuration, keys, reachability, local engines, disk and clock
@@ -102,6 +105,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Route(args) => args.run(),
         Command::Budget(args) => args.run(),
         Command::Models(args) => args.run(),
+        Command::Keys(args) => args.run(),
         Command::Requests(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Completions(args) => args.run(),

@@ -10,7 +10,7 @@ use crate::catalog::Model;
 use crate::chat::ChatRequest;
 use crate::clock::Clock;
 use crate::ids::{KeyId, ProviderId, RequestId};
-use crate::ledger::{Ask, BudgetError, Ledger, Reservation};
+use crate::ledger::{Ask, BudgetError, KeyBudget, Ledger, Reservation};
 use crate::limits::{Buckets, Health, Outcome, Pass};
 use crate::providers::{Advice, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply};
 use crate::state::ProviderEntry;
@@ -32,6 +32,8 @@ pub struct Desk<'a> {
 pub struct Order {
     pub id: RequestId,
     pub key: KeyId,
+    /// The limits of a client key.
+    pub budget: Option<Arc<KeyBudget>>,
     pub project: Option<String>,
     pub request: Arc<ChatRequest>,
     /// Client headers that belong to the provider's protocol.
@@ -198,6 +200,7 @@ async fn hold(
     let ask = Ask {
         request: order.id.clone(),
         key: order.key.clone(),
+        budget: order.budget.clone(),
         project: order.project.clone(),
         model: candidate.model.id.clone(),
         attempt: tries.fallback_index(),

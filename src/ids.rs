@@ -55,6 +55,17 @@ name!(
     RequestId
 );
 
+impl KeyId {
+    /// The caller on loopback of a server without a master key.
+    pub const LOCAL: &'static str = "local";
+    pub const MASTER: &'static str = "master";
+
+    /// Whether it is one that the owner gave to a client, with windows of its own in the ledger.
+    pub fn is_client(&self) -> bool {
+        !matches!(self.as_str(), Self::LOCAL | Self::MASTER)
+    }
+}
+
 impl RequestId {
     /// A fresh, time-ordered id.
     pub fn fresh() -> Self {

@@ -6,12 +6,15 @@
 //! - One task per process writes ([`writer`]); it commits together whatever has gathered meanwhile.
 //! - A reservation belongs to the day and the month in which it was made, and so does its cost,
 //!   whenever it settles. A new day therefore begins at zero, and stays exact.
+//! - A reservation of a client key counts in two scopes, everybody's and the key's own, each with a day
+//!   and a month of its own; it is admitted only if every one has room, in one transaction.
 //! - A provider that reports more than the reserved ceiling is recorded truthfully; that alone can
 //!   take a window over its limit.
 //! - A reservation is `held` until [`Reservation::dispatched`] has put its number into the file
 //!   that this process holds locked ([`marks`]): one small write instead of a transaction, which
 //!   survives a crash of the process like a commit does. Recovery reads it.
 
+mod account;
 mod books;
 mod error;
 mod handle;
@@ -26,6 +29,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -37,7 +41,7 @@ use crate::money::NanoUsd;
 
 pub use crate::store::StoreError;
 pub use error::{BudgetError, Exceeded};
-pub use handle::Ledger;
+pub use handle::{Ledger, open_beside};
 pub use reservation::Reservation;
 pub use view::{LedgerView, Loose};
 
@@ -79,11 +83,25 @@ pub enum WhenExhausted {
     Reject,
 }
 
+/// What one client key may spend. Its windows are counted also where it has no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBudget {
+    pub id: KeyId,
+    /// For messages.
+    pub name: Arc<str>,
+    /// `None`: no limit.
+    pub daily: Option<NanoUsd>,
+    pub monthly: Option<NanoUsd>,
+}
+
 /// A wish to spend.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub request: RequestId,
+    /// Says by itself in which scopes the money counts.
     pub key: KeyId,
+    /// The limits of a client key.
+    pub budget: Option<Arc<KeyBudget>>,
     pub project: Option<String>,
     pub model: ModelId,
     /// 0 for the first call of a request.
@@ -108,28 +126,44 @@ impl Window {
     }
 }
 
-/// Both windows, read in one transaction. Serialises as `/v1/budget` (CONTRACT section 3).
+/// Both windows of everybody, read in one transaction, and those of the caller's key. Serialises as `/v1/budget` (CONTRACT section 3).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(into = "view::BudgetJson")]
 pub struct Headroom {
     pub daily: Window,
     pub monthly: Window,
     pub per_request: Option<NanoUsd>,
+    pub key: Option<KeyHeadroom>,
+}
+
+/// The windows of one client key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyHeadroom {
+    pub name: Arc<str>,
+    pub daily: Window,
+    pub monthly: Window,
 }
 
 impl Headroom {
     /// Of a ledger in which nothing has happened.
     pub fn untouched(settings: &BudgetSettings, now: Timestamp) -> Self {
         let [day, month] = window::current(now, &settings.timezone);
-        books::headroom([&day, &month], settings)
+        account::headroom([&day, &month], settings)
     }
 
-    /// The least that either window leaves; `None` if neither has a limit.
+    /// The least that any window leaves; `None` if none has a limit.
     pub fn remaining(&self) -> Option<NanoUsd> {
-        match (self.daily.remaining(), self.monthly.remaining()) {
-            (Some(day), Some(month)) => Some(day.min(month)),
-            (day, month) => day.or(month),
-        }
+        self.windows().filter_map(Window::remaining).min()
+    }
+
+    /// Whether anything limits what may be spent.
+    pub fn is_limited(&self) -> bool {
+        self.per_request.is_some() || self.windows().any(|window| window.limit.is_some())
+    }
+
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        let own = self.key.iter().flat_map(|key| [&key.daily, &key.monthly]);
+        [&self.daily, &self.monthly].into_iter().chain(own)
     }
 }
 

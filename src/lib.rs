@@ -2,7 +2,8 @@
 //!
 //! # The life of a request
 //!
-//! 1. [`server`] takes bytes from a client, finds out who calls, and makes a
+//! 1. [`server`] takes bytes from a client, finds out who calls (by the master key or one of the
+//!    [`keys`] that the owner gave out), and makes a
 //!    [`pipeline::RequestContext`] with the [`state::Snapshot`] that is in force at this moment.
 //! 2. [`wire`] reads the bytes into the canonical form of [`chat`]; the bytes themselves are kept, so
 //!    that a provider of the same protocol gets them as they came.
@@ -36,6 +37,8 @@ pub mod dispatch;
 pub mod state;
 
 pub mod conversation;
+
+pub mod keys;
 
 pub mod providers;
 

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -21,6 +22,8 @@ use tokio::sync::oneshot;
 use crate::catalog::Tier;
 use crate::chat::ChatRequest;
 use crate::ids::{KeyId, ModelId, RequestId};
+use crate::keys::{ClientKey, Seat, Throttled};
+use crate::ledger::KeyBudget;
 use crate::money::NanoUsd;
 use crate::providers::ProviderErrorKind;
 use crate::relay::KEEPALIVE;
@@ -28,11 +31,40 @@ use crate::state::{AppState, Snapshot};
 use crate::wire::StreamRelay;
 
 /// Who sends the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     pub key: KeyId,
-    /// May use `/metrics`, `/ui` and `/v1/admin/*`.
+    /// May use `/metrics`, `/stats`, `/ui` and `/v1/admin/*`, and see every key's budget.
     pub admin: bool,
+    /// What the caller is bound by, if it came with a client key.
+    pub client: Option<Arc<ClientKey>>,
+}
+
+/// Whether a caller may do what only the owner may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    Owner,
+    User,
+}
+
+impl Caller {
+    /// A caller without a key.
+    pub fn local(rights: Rights) -> Self {
+        Self { key: KeyId::LOCAL.into(), admin: rights == Rights::Owner, client: None }
+    }
+
+    pub fn master() -> Self {
+        Self { key: KeyId::MASTER.into(), admin: true, client: None }
+    }
+
+    pub fn client(key: Arc<ClientKey>) -> Self {
+        Self { key: key.id.clone(), admin: false, client: Some(key) }
+    }
+
+    /// The budget of the client key.
+    pub fn budget(&self) -> Option<&Arc<KeyBudget>> {
+        self.client.as_ref().map(|client| &client.budget)
+    }
 }
 
 /// What is known of a request besides its body.
@@ -71,6 +103,24 @@ pub struct ReplyMeta {
     pub dropped: Vec<String>,
     /// Known when the answer is not streamed.
     pub cost: Option<NanoUsd>,
+}
+
+impl Reply {
+    /// Holds the client key's seat until the last byte of the answer has been taken or the client is
+    /// gone.
+    fn seated(self, seat: Option<Seat>) -> Self {
+        let body = match (self.body, seat) {
+            (ReplyContent::Stream(stream), Some(seat)) => {
+                let held = stream.map(move |bytes| {
+                    let _held = &seat;
+                    bytes
+                });
+                ReplyContent::Stream(held.boxed())
+            }
+            (body, _) => body,
+        };
+        Self { body, ..self }
+    }
 }
 
 pub enum ReplyContent {
@@ -149,10 +199,31 @@ impl ChatError {
     }
 }
 
-/// Answers one chat request. Steps 3 to 6 of the walk ([`decide`]) run in the caller's task; the
+/// Answers one chat request, if the caller's key has room for one more: that comes first, before
+/// anything is judged or planned.
+pub async fn handle(
+    app: &AppState,
+    context: RequestContext,
+    request: ChatRequest,
+) -> Result<Reply, ChatError> {
+    let seat = match &context.caller.client {
+        Some(client) => Some(client.enter(app.runtime.clock.now())?),
+        None => None,
+    };
+    Ok(answered(app, context, request).await?.seated(seat))
+}
+
+impl From<Throttled> for ChatError {
+    fn from(error: Throttled) -> Self {
+        let (message, retry_after) = (error.to_string(), error.retry_after());
+        Self::RateLimited { message, retry_after, attempts: Vec::new() }
+    }
+}
+
+/// Steps 3 to 6 of the walk ([`decide`]) run in the caller's task; the
 /// calls and the relay ([`answer`]) in a task of their own, so that a client that hangs up leaves an
 /// account that is closed. Dropping the returned future or the reply's stream cancels the upstream.
-pub async fn handle(
+async fn answered(
     app: &AppState,
     context: RequestContext,
     request: ChatRequest,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::conversation::Conversations;
 use crate::ids::ProviderId;
 use crate::inference::classifier::Classifier;
+use crate::keys::Directory;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Health};
 use crate::providers::embedded::{EmbeddedProvider, Readiness};
@@ -26,7 +27,7 @@ use crate::providers::{Provider, ProviderKind, ProviderSettings};
 pub struct Snapshot {
     pub config: Config,
     /// The configuration's catalogue and what was discovered on local servers.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     pub providers: HashMap<ProviderId, ProviderEntry>,
 }
 
@@ -41,6 +42,8 @@ pub struct ProviderEntry {
 pub struct Runtime {
     pub clock: Arc<dyn Clock>,
     pub ledger: Ledger,
+    /// The client keys.
+    pub keys: Directory,
     pub health: Health,
     pub buckets: Buckets,
     pub classifier: Classifier,

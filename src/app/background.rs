@@ -1,5 +1,5 @@
-//! What runs beside the requests: looking for local servers' models, following the configuration
-//! file. Each task belongs to the runtime's tracker and ends with its shutdown token.
+//! What runs beside the requests: looking for local servers' models and changed client keys,
+//! following the configuration file. Each task belongs to the runtime's tracker and ends with its shutdown token.
 
 use std::time::Duration;
 
@@ -16,8 +16,20 @@ use crate::telemetry;
 /// How often local servers are asked for their models.
 const DISCOVERY_EVERY: Duration = Duration::from_secs(30);
 
+/// How often changes of the client keys are looked for: a revoked one is refused within a second.
+const KEYS_EVERY: Duration = Duration::from_millis(300);
+
 pub(super) fn start(state: &AppState) {
     let runtime = state.runtime.clone();
+    let follow_keys = state.runtime.clone();
+    runtime.tasks.spawn(async move {
+        while !follow_keys.shutdown.is_cancelled() {
+            tokio::select! {
+                () = follow_keys.shutdown.cancelled() => return,
+                () = tokio::time::sleep(KEYS_EVERY) => follow_keys.keys.refresh().await,
+            }
+        }
+    });
     let state = state.clone();
     runtime.tasks.spawn(async move {
         loop {

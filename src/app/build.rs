@@ -18,6 +18,7 @@ use crate::inference::InferenceError;
 use crate::inference::classifier::Classifier;
 use crate::inference::generator::EngineSettings;
 use crate::inference::tier_model::TierModel;
+use crate::keys::Directory;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Health};
 use crate::providers::embedded::EmbeddedProvider;
@@ -65,8 +66,10 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
     let embedded = embedded_model_path(&config)
         .map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
+    let ledger = ledger?;
     let runtime = Arc::new(Runtime {
-        ledger: ledger?,
+        keys: Directory::open(ledger.view().reader().clone()).await?,
+        ledger,
         health: Health::default(),
         buckets: Buckets::new(&config.limits, &config.budget.timezone),
         classifier,
@@ -134,6 +137,6 @@ fn snapshot(config: Config, runtime: &Runtime) -> Result<Snapshot, StartError> {
         providers.insert(settings.id.clone(), entry);
     }
     let found = runtime.discovered.lock().values().flatten().cloned().collect();
-    let catalog = config.catalog.with_models(found);
+    let catalog = Arc::new(config.catalog.with_models(found));
     Ok(Snapshot { config, catalog, providers })
 }

@@ -138,6 +138,19 @@ impl Catalog {
         self.follow(self.model_step(name, now), name, now)
     }
 
+    /// What the configured alias of exactly this pattern stands for, glob or not.
+    pub fn resolve_alias(&self, pattern: &str, now: Timestamp) -> Resolution {
+        match self.aliases.iter().position(|alias| alias.pattern == pattern) {
+            Some(index) => self.expand(index, now),
+            None => Resolution::Unknown { nearest: Vec::new() },
+        }
+    }
+
+    /// The names that stand for models in every configuration, besides `auto`.
+    pub fn built_in_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        Shelf::VARIANTS.iter().map(<&'static str>::from)
+    }
+
     /// The meaning of a target inside an alias. Globs come last here, so that
     /// `"*haiku*" = ["claude-haiku-4-5"]` reaches the model.
     pub(super) fn step(&self, name: &str, now: Timestamp) -> Step {

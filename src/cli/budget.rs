@@ -7,15 +7,19 @@ use jiff::Timestamp;
 use super::{CliError, ConfigArg, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment};
-use crate::ledger::{BudgetSettings, Headroom, LedgerView, Loose, Window};
+use crate::keys;
+use crate::ledger::{BudgetSettings, Headroom, KeyHeadroom, LedgerView, Loose, Window};
 use crate::money::NanoUsd;
 
 /// Show spend against the limits
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  edge-router budget --json")]
+#[command(after_help = "Examples:\n  edge-router budget --json\n  edge-router budget --key ci")]
 pub struct Budget {
     #[command(flatten)]
     config: ConfigArg,
+    /// The budget of one client key, by its name or id
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
     /// Print the budget as JSON, in the form of GET /v1/budget
     #[arg(long)]
     json: bool,
@@ -32,10 +36,22 @@ struct Report<'a> {
     unconfirmed_usd: f64,
 }
 
+/// The same for one client key.
+#[derive(serde::Serialize)]
+struct KeyReport<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    headroom: &'a Headroom,
+}
+
 impl Budget {
     pub fn run(self) -> Result<(), CliError> {
         let config = configuration(self.config)?;
         let now = SystemClock.now();
+        if let Some(name) = self.key {
+            let form = if self.json { Form::Json } else { Form::Text };
+            return of_key(&name, &config, now, form);
+        }
         let (headroom, loose) = in_runtime(read(&config, now))??;
         if self.json {
             return output::json(&Report {
@@ -51,6 +67,37 @@ impl Budget {
         }
         Ok(())
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// Prints day and month of one client key.
+fn of_key(name: &str, config: &Config, now: Timestamp, form: Form) -> Result<(), CliError> {
+    let found = in_runtime(async {
+        let Some(view) = ledger(config).await? else { return Ok(None) };
+        let keys = keys::read(view.reader()).await?;
+        let Some(key) = keys.named(name) else { return Ok(None) };
+        let own = view.key_headroom(&key.budget, &config.budget, now).await?;
+        anyhow::Ok(Some(own))
+    })??;
+    let Some(KeyHeadroom { name, daily, monthly }) = found else {
+        return Err(CliError::Failed(anyhow::anyhow!(
+            "there is no client key `{name}`; `edge-router keys list` shows those there are"
+        )));
+    };
+    let per_request = config.budget.per_request;
+    let headroom = Headroom { daily, monthly, per_request, key: None };
+    if form == Form::Json {
+        return output::json(&KeyReport { key: &name, headroom: &headroom });
+    }
+    for line in lines(&headroom, &Loose::default(), &config.budget, now) {
+        output::line(&line);
+    }
+    Ok(())
 }
 
 async fn read(config: &Config, now: Timestamp) -> anyhow::Result<(Headroom, Loose)> {

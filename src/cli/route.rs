@@ -14,7 +14,7 @@ use crate::app::{self, Start};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment};
 use crate::ids::RequestId;
-use crate::pipeline::{self, Caller, ExplainedCandidate, Explanation, RequestContext};
+use crate::pipeline::{self, Caller, ExplainedCandidate, Explanation, RequestContext, Rights};
 use crate::wire;
 
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ async fn explain(
     app::first_discovery(&state).await;
     let context = RequestContext {
         id: RequestId::fresh(),
-        caller: Caller { key: "local".into(), admin: true },
+        caller: Caller::local(Rights::Owner),
         received: clock.instant(),
         received_at: clock.now(),
         deadline,

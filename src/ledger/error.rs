@@ -1,5 +1,7 @@
 //! Why money may not be spent.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::StoreError;
@@ -8,6 +10,8 @@ use crate::money::NanoUsd;
 /// A window without room for what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
+    /// The name of the client key whose window it is; `None`: everybody's.
+    pub key: Option<Arc<str>>,
     pub limit: NanoUsd,
     pub spent: NanoUsd,
     /// Held by requests that are still running.
@@ -28,23 +32,31 @@ impl Exceeded {
     }
 }
 
-impl std::fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { limit, spent, reserved, asked, resets_at } = self;
-        write!(
-            f,
-            "limit ${limit}, spent ${spent}, reserved by running requests ${reserved}, \
-             needed up to ${asked}; resets at {resets_at:.0}"
-        )
+impl Exceeded {
+    /// The sentence about the `daily` or `monthly` window.
+    fn sentence(&self, period: &str) -> String {
+        let Self { key, limit, spent, reserved, asked, resets_at } = self;
+        let rest = format!(
+            "reserved by running requests ${reserved}, needed up to ${asked}; resets at {resets_at:.0}"
+        );
+        match key {
+            None => format!(
+                "the {period} budget has no room for this request: limit ${limit}, spent ${spent}, {rest}"
+            ),
+            Some(name) => format!(
+                "the key `{name}` has spent ${spent} of its {period} limit of ${limit}, which has no \
+                 room for this request: {rest}"
+            ),
+        }
     }
 }
 
 /// Why a reservation was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BudgetError {
-    #[error("the daily budget has no room for this request: {0}")]
+    #[error("{}", .0.sentence("daily"))]
     Daily(Exceeded),
-    #[error("the monthly budget has no room for this request: {0}")]
+    #[error("{}", .0.sentence("monthly"))]
     Monthly(Exceeded),
     #[error(
         "this request could cost up to ${asked}, more than the limit of ${limit} per request; \

@@ -1,5 +1,6 @@
 //! The ledger as the rest of the router sees it: a handle to the writer task and a reader.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,14 +8,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::marks::{self, Marks};
 use super::reservation::{Finish, Reservation};
 use super::view::LedgerView;
 use super::writer::{self, Message, Wish};
-use super::{Ask, BudgetError, BudgetSettings, Headroom, RequestRecord, books, recovery, window};
+use super::{
+    Ask, BudgetError, BudgetSettings, Headroom, KeyBudget, KeyHeadroom, RequestRecord, account,
+    recovery, window,
+};
 use crate::clock::Clock;
+use crate::ids::KeyId;
+use crate::store::ledger::WindowRow;
 use crate::store::{StoreError, Writer};
 
 /// Wishes and records that may wait for the writer.
@@ -39,6 +46,8 @@ pub(super) struct Common {
     pub settings: ArcSwap<BudgetSettings>,
     /// As of the writer's last commit.
     pub recent: ArcSwap<Headroom>,
+    /// The same of client keys that were seen lately: their current day and month.
+    pub recent_keys: Mutex<HashMap<KeyId, [WindowRow; 2]>>,
     pub marks: Marks,
     pub directory: PathBuf,
     /// This opening of the ledger, among all there ever were.
@@ -55,16 +64,8 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         settings: BudgetSettings,
     ) -> Result<Self, StoreError> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
         let directory = marks::directory(path);
-        let opening = in_background({
-            let directory = directory.clone();
-            move || marks::opening(&directory)
-        })
-        .await?;
-        let mut store = Writer::open(path).await?;
+        let (opening, mut store) = open_alone(path).await?;
         let instance = fresh_instance();
         let marks = Marks::claim(&directory, instance)?;
         recovery::recover(&mut store, &directory, instance, clock.now()).await?;
@@ -77,6 +78,7 @@ impl Ledger {
             clock,
             settings: ArcSwap::from_pointee(settings),
             recent: ArcSwap::from_pointee(recent),
+            recent_keys: Mutex::default(),
             marks,
             directory,
             instance,
@@ -100,6 +102,7 @@ impl Ledger {
         recent.per_request = settings.per_request;
         self.common.settings.store(Arc::new(settings));
         self.common.recent.store(Arc::new(recent));
+        self.common.recent_keys.lock().clear();
         // A full queue means that the writer is about to look anyway.
         let _ = self.intake.try_send(Message::Refresh);
     }
@@ -116,10 +119,49 @@ impl Ledger {
         if now < recent.daily.resets_at {
             return recent;
         }
-        Arc::new(books::roll(&recent, now, &self.common.settings.load()))
+        Arc::new(account::roll(&recent, now, &self.common.settings.load()))
     }
 
-    /// Takes `ask.ceiling` out of the budget. Waits, up to `settings.wait`, only if other requests'
+    /// [`recent_headroom`](Self::recent_headroom) with the windows of the caller's key. Reads the file
+    /// where the key has not been seen lately.
+    ///
+    /// # Errors
+    /// The key's windows had to be read, and cannot be.
+    pub async fn recent_headroom_of(
+        &self,
+        own: Option<&KeyBudget>,
+    ) -> Result<Arc<Headroom>, StoreError> {
+        let global = self.recent_headroom();
+        let Some(own) = own else { return Ok(global) };
+        let (settings, now) = (self.common.settings.load_full(), self.common.clock.now());
+        let at = window::micros(now);
+        let of_today = |rows: &[WindowRow; 2]| rows.iter().all(|row| row.contains(at));
+        let known = self.common.recent_keys.lock().get(&own.id).cloned();
+        let rows = match known.filter(of_today) {
+            Some(rows) => rows,
+            None => {
+                let read = self.view.key_windows(&own.id, &settings, now).await?;
+                let mut recent = self.common.recent_keys.lock();
+                let rows = recent.entry(own.id.clone()).or_insert_with(|| read.clone());
+                // What the writer has put there meanwhile is newer.
+                if !of_today(rows) {
+                    *rows = read;
+                }
+                rows.clone()
+            }
+        };
+        let key = Some(account::of_key([&rows[0], &rows[1]], own));
+        Ok(Arc::new(Headroom { key, ..Headroom::clone(&global) }))
+    }
+
+    /// Day and month of a client key, read from the database.
+    pub async fn key_headroom(&self, own: &KeyBudget) -> Result<KeyHeadroom, StoreError> {
+        self.view
+            .key_headroom(own, &self.common.settings.load_full(), self.common.clock.now())
+            .await
+    }
+
+    /// Takes `ask.ceiling` out of the budget, and out of that of the caller's key. Waits, up to `settings.wait`, only if other requests'
     /// reservations are all that is in the way; whoever waits longest is asked first when some of
     /// them end.
     ///
@@ -191,6 +233,23 @@ impl Ledger {
             let _ = answer.await;
         }
     }
+}
+
+/// A connection that writes what stands beside the money in the ledger's file (client keys), also
+/// while a router uses the file. The file is made and brought up to date if need be.
+pub async fn open_beside(path: &Path) -> Result<Writer, StoreError> {
+    open_alone(path).await.map(|(_, store)| store)
+}
+
+/// Opens the file while no other process is opening it; the lock lasts as long as the first value.
+async fn open_alone(path: &Path) -> Result<(std::fs::File, Writer), StoreError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let directory = marks::directory(path);
+    let opening = in_background(move || marks::opening(&directory)).await?;
+    let store = Writer::open(path).await?;
+    Ok((opening, store))
 }
 
 /// Drops the sign so that the number reads well in file names.

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::books::Books;
 use super::marks::{self, Fate, Remains};
 use super::reservation::Outcome;
-use super::view::GLOBAL;
 use super::window;
 use crate::money::NanoUsd;
 use crate::store::ledger::{Changes, ChargeRow, Committed, OpenRow, Opened, Start, Wanted};
@@ -45,18 +44,17 @@ async fn bury(
     (oldest, now): (i64, i64),
     remains: &Remains,
 ) -> Result<(usize, usize), StoreError> {
-    let Opened { version, windows, open } =
-        store.begin(GLOBAL, oldest, instance, Wanted::All).await?;
-    let mut books = Books::of_the_past(windows);
+    let Opened { version, windows, open } = store.begin(&[], oldest, instance, Wanted::All).await?;
+    let mut books = Books::found(windows, oldest);
     let mut changes = Changes { version, instance, ..Changes::default() };
     for (seq, row) in open {
         let outcome =
             if remains.was_dispatched(seq) { Outcome::Unconfirmed } else { Outcome::Release };
         changes.gone.push(seq);
-        changes.charged.extend(apply(&mut books, (seq, row), outcome, now));
+        changes.charged.extend(apply(&mut books, (seq, &row), outcome, now));
     }
     changes.windows = books.changed();
-    if store.commit(GLOBAL, &changes, Start::Begun).await? == Committed::Stale {
+    if store.commit(&changes, Start::Begun).await? == Committed::Stale {
         return Err(StoreError::Closed);
     }
     Ok((changes.gone.len() - changes.charged.len(), changes.charged.len()))
@@ -65,7 +63,7 @@ async fn bury(
 /// Ends one open reservation in the books; the row of its charge, if it cost anything.
 pub(super) fn apply(
     books: &mut Books,
-    (seq, open): (i64, OpenRow),
+    (seq, open): (i64, &OpenRow),
     outcome: Outcome,
     now: i64,
 ) -> Option<ChargeRow> {

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::RequestRecord;
 use super::handle::Common;
+use crate::ids::KeyId;
 use crate::money::NanoUsd;
 use crate::store::StoreError;
 use crate::store::requests::RequestRow;
@@ -25,9 +26,10 @@ pub struct Reservation {
 }
 
 /// What the writer gave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub seq: i64,
+    pub key: KeyId,
     /// Microseconds.
     pub reserved_at: i64,
     pub ceiling: NanoUsd,
@@ -37,6 +39,7 @@ pub(super) struct Grant {
 #[derive(Debug)]
 pub(super) struct Finish {
     pub seq: i64,
+    pub key: KeyId,
     pub reserved_at: i64,
     pub ceiling: NanoUsd,
     pub slot: Option<u32>,
@@ -123,8 +126,9 @@ impl Reservation {
         reply: Option<oneshot::Sender<Result<(), StoreError>>>,
     ) -> Result<(), StoreError> {
         self.ended = true;
-        let Grant { seq, reserved_at, ceiling } = self.grant;
-        let finish = Finish { seq, reserved_at, ceiling, slot: self.slot, outcome, record, reply };
+        let Grant { seq, key, reserved_at, ceiling } = self.grant.clone();
+        let slot = self.slot;
+        let finish = Finish { seq, key, reserved_at, ceiling, slot, outcome, record, reply };
         self.finishes.send(finish).map_err(|_| StoreError::Closed)
     }
 }

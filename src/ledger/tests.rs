@@ -5,6 +5,8 @@ mod faults;
 mod interleavings;
 mod limits;
 mod records;
+mod scopes;
+mod speed;
 mod waiting;
 
 use std::path::PathBuf;
@@ -63,11 +65,31 @@ fn ask(ceiling: i64) -> Ask {
     Ask {
         request: RequestId::fresh(),
         key: "local".into(),
+        budget: None,
         project: None,
         model: "openai/gpt-test".into(),
         attempt: 0,
         ceiling: NanoUsd(ceiling),
     }
+}
+
+/// A client key with these limits.
+fn key(name: &str, daily: Option<i64>, monthly: Option<i64>) -> Arc<KeyBudget> {
+    Arc::new(KeyBudget {
+        id: format!("key_{name}").into(),
+        name: name.into(),
+        daily: daily.map(NanoUsd),
+        monthly: monthly.map(NanoUsd),
+    })
+}
+
+fn ask_as(own: &Arc<KeyBudget>, ceiling: i64) -> Ask {
+    Ask { key: own.id.clone(), budget: Some(own.clone()), ..ask(ceiling) }
+}
+
+async fn figures_of(ledger: &Ledger, own: &KeyBudget) -> (i64, i64) {
+    let daily = ledger.key_headroom(own).await.unwrap().daily;
+    (daily.spent.0, daily.reserved.0)
 }
 
 fn record(cost: i64) -> RequestRecord {

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{BudgetSettings, Headroom, RequestRecord, Window, books, window};
+use super::{
+    BudgetSettings, Headroom, KeyBudget, KeyHeadroom, RequestRecord, Window, account, window,
+};
+use crate::ids::KeyId;
 use crate::money::NanoUsd;
+use crate::store::ledger::{Scope, WindowRow};
 use crate::store::{Reader, StoreError};
-
-/// The one scope so far; client keys get their own.
-pub(super) const GLOBAL: &str = "global";
 
 /// The ledger, to be read only.
 #[derive(Clone, Debug)]
@@ -53,8 +54,31 @@ impl LedgerView {
         now: Timestamp,
     ) -> Result<Headroom, StoreError> {
         let mut windows = window::current(now, &settings.timezone);
-        self.reader.sums(GLOBAL, &mut windows).await?;
-        Ok(books::headroom([&windows[0], &windows[1]], settings))
+        self.reader.sums(&mut windows).await?;
+        Ok(account::headroom([&windows[0], &windows[1]], settings))
+    }
+
+    /// Day and month of `now` of one client key, in one consistent read.
+    pub async fn key_headroom(
+        &self,
+        own: &KeyBudget,
+        settings: &BudgetSettings,
+        now: Timestamp,
+    ) -> Result<KeyHeadroom, StoreError> {
+        let windows = self.key_windows(&own.id, settings, now).await?;
+        Ok(account::of_key([&windows[0], &windows[1]], own))
+    }
+
+    pub(super) async fn key_windows(
+        &self,
+        key: &KeyId,
+        settings: &BudgetSettings,
+        now: Timestamp,
+    ) -> Result<[WindowRow; 2], StoreError> {
+        let scope = Scope::Key(key.clone());
+        let mut windows = window::current(now, &settings.timezone).map(|window| window.of(&scope));
+        self.reader.sums(&mut windows).await?;
+        Ok(windows)
     }
 
     /// Requests that started at or after `since`, newest first, at most `limit`.
@@ -77,6 +101,11 @@ impl LedgerView {
             unconfirmed: row.unconfirmed_count.unsigned_abs(),
             unconfirmed_amount: NanoUsd(row.unconfirmed_amount),
         })
+    }
+
+    /// The file itself, for what stands beside the money in it.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     pub async fn close(&self) {

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
-use crate::store::ledger::{Period, WindowRow};
+use crate::store::ledger::{Period, Scope, WindowRow};
 
 /// Microseconds since 1970, as the store has them.
 pub(super) fn micros(moment: Timestamp) -> i64 {
@@ -15,10 +15,21 @@ pub(super) fn moment(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }
 
-/// The day and the month of `now`, empty.
+/// The day and the month of `now`, empty, for everybody.
 pub(super) fn current(now: Timestamp, zone: &TimeZone) -> [WindowRow; 2] {
     let now = now.to_zoned(zone.clone());
     [blank(Period::Day, day(&now)), blank(Period::Month, month(&now))]
+}
+
+impl WindowRow {
+    /// The same window of another scope.
+    pub(super) fn of(&self, scope: &Scope) -> Self {
+        Self { scope: scope.clone(), ..self.clone() }
+    }
+
+    pub(super) fn contains(&self, at: i64) -> bool {
+        self.starts_at <= at && at < self.ends_at
+    }
 }
 
 fn blank(period: Period, ends: Option<(Zoned, Zoned)>) -> WindowRow {
@@ -27,7 +38,7 @@ fn blank(period: Period, ends: Option<(Zoned, Zoned)>) -> WindowRow {
         .map_or((micros(Timestamp::MIN), micros(Timestamp::MAX)), |(starts, ends)| {
             (micros(starts.timestamp()), micros(ends.timestamp()))
         });
-    WindowRow { period, starts_at, ends_at, spent: 0, reserved: 0 }
+    WindowRow { scope: Scope::Global, period, starts_at, ends_at, spent: 0, reserved: 0 }
 }
 
 fn day(now: &Zoned) -> Option<(Zoned, Zoned)> {

@@ -229,6 +229,7 @@ impl Desk {
         if self.next_round <= moment {
             self.next_round = moment + ROUND;
             self.memory = None;
+            self.common.recent_keys.lock().clear();
             let common = &self.common;
             let recovered = recovery::recover(
                 &mut self.store,

@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::decide::Decision;
+use super::decide::{self, Decision};
 use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
 use crate::conversation::Turn;
 use crate::dispatch::{self, Desk, Dispatched, Halt, OpenCall, Order, Tries};
@@ -87,6 +87,7 @@ async fn answer(
     let order = Order {
         id: decision.context.id.clone(),
         key: decision.context.caller.key.clone(),
+        budget: decision.context.caller.budget().cloned(),
         project: decision.context.project.clone(),
         request: decision.request.clone(),
         forwarded: decision.context.forwarded.clone(),
@@ -158,7 +159,7 @@ async fn relay(
         closing.first_byte();
         let (body, closed) = relay::finish_whole(closing, answer, request).await;
         meta.cost = Some(closed.cost);
-        meta.budget_remaining = app.runtime.ledger.recent_headroom().remaining();
+        meta.budget_remaining = decide::headroom(&app.runtime, &decision.context).await.remaining();
         return Some(Reply { meta, body: ReplyContent::Whole(body) });
     }
     remember(app, decision, &model.id);

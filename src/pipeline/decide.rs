@@ -1,5 +1,6 @@
 //! Steps 3 to 6: whose words, how hard, which models. Changes no state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Gone, Model, Resolution, Target, Tier};
 use crate::chat::{ChatRequest, Role};
 use crate::conversation::{self, Fingerprint, Memory, Pin};
+use crate::keys::Permit;
 use crate::ledger::Headroom;
 use crate::limits::Down;
 use crate::providers::ProviderSettings;
@@ -43,6 +45,8 @@ pub(super) struct Decision {
     pub required: Capabilities,
     pub prompt: PromptTokens,
     pub choice: Choice,
+    /// What the caller's key may be served by; no other model is looked at.
+    pub permit: Permit,
     pub headroom: Arc<Headroom>,
     pub conversation: Fingerprint,
     /// Names the instruction, to see whether the task is still the same.
@@ -61,12 +65,12 @@ pub(super) async fn decide(
     counter: u64,
 ) -> Decision {
     let runtime = &app.runtime;
-    let (choice, named_tier) = resolve(&context, &request);
+    let (choice, named_tier, permit) = resolve(&context, &request);
     let instruction = analyze::find_instruction(&request);
     let judged = judge(runtime, &context, &instruction).await;
     let required = wire::required(&request);
     let prompt = estimate::prompt_tokens(&request);
-    let headroom = runtime.ledger.recent_headroom();
+    let headroom = headroom(runtime, &context).await;
     let session = context.session.as_deref();
     let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
     // Without an answer in it a request begins its task, also when its words were sent before.
@@ -90,6 +94,7 @@ pub(super) async fn decide(
         required,
         prompt,
         choice,
+        permit,
         headroom,
         conversation: fingerprint,
         task,
@@ -101,18 +106,50 @@ pub(super) async fn decide(
     decision
 }
 
-/// What the requested name stands for, and the tier that it forces.
-fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<Tier>) {
+/// What may be spent, as far as is known without asking the ledger for it.
+pub(super) async fn headroom(runtime: &Runtime, context: &RequestContext) -> Arc<Headroom> {
+    let own = context.caller.budget().map(AsRef::as_ref);
+    runtime.ledger.recent_headroom_of(own).await.unwrap_or_else(|error| {
+        // Nothing is lost by planning without it: the reservation asks the file again.
+        tracing::warn!(%error, "the budget of a client key cannot be read");
+        runtime.ledger.recent_headroom()
+    })
+}
+
+/// What the requested name stands for within the bounds of the caller's key, the tier that it forces,
+/// and those bounds.
+fn resolve(context: &RequestContext, request: &ChatRequest) -> (Choice, Option<Tier>, Permit) {
     let snapshot = &context.snapshot;
-    match snapshot.catalog.resolve(&request.model, context.received_at) {
+    let (asked, resolution) = match snapshot.catalog.resolve(&request.model, context.received_at) {
+        // It is `auto` that is asked for then, also where a key's list has the unknown name.
+        Resolution::Unknown { .. }
+            if snapshot.config.routing.unknown_model == UnknownModel::Auto =>
+        {
+            ("auto", Resolution::Auto(None))
+        }
+        resolution => (request.model.as_str(), resolution),
+    };
+    let narrowed = match &context.caller.client {
+        Some(client) => client.narrow(asked, resolution, &snapshot.catalog, context.received_at),
+        None => Ok((resolution, Permit::default())),
+    };
+    let (resolution, permit) = match narrowed {
+        Ok(narrowed) => narrowed,
+        Err(refused) => {
+            let message = refused.to_string();
+            let nothing = Choice::Nothing(ChatError::ModelNotAllowed { message });
+            return (nothing, None, Permit::default());
+        }
+    };
+    let (choice, tier) = match resolution {
         Resolution::Auto(tier) => (Choice::Auto, tier),
         Resolution::Models { strategy, targets } => (Choice::Named { strategy, targets }, None),
         Resolution::Removed(gone) => (Choice::Nothing(removed(&gone)), None),
-        Resolution::Unknown { nearest } => match snapshot.config.routing.unknown_model {
-            UnknownModel::Auto => (Choice::Auto, None),
-            UnknownModel::Reject => (Choice::Nothing(unknown(&request.model, nearest)), None),
-        },
-    }
+        Resolution::Unknown { nearest } => {
+            (Choice::Nothing(unknown(&request.model, nearest)), None)
+        }
+    };
+    (choice, tier, permit)
 }
 
 fn removed(gone: &Gone) -> ChatError {
@@ -204,6 +241,7 @@ impl Decision {
     fn choose(&self, runtime: &Runtime) -> Plan {
         let snapshot = &self.context.snapshot;
         let facts = |model: &Model| self.facts(runtime, model);
+        let models = self.models();
         let pinned = match conversation::pin(self.memory.as_deref(), self.task, self.verdict.tier) {
             Pin::Keep(model) => Some(model),
             Pin::MayMove => None,
@@ -221,7 +259,7 @@ impl Decision {
                 }
             },
             spread: self.spread,
-            models: snapshot.catalog.models(),
+            models: &models,
             facts: &facts,
             required: self.required,
             prompt: self.prompt,
@@ -236,6 +274,15 @@ impl Decision {
         })
     }
 
+    /// Every model that the caller's key may be served by.
+    fn models(&self) -> Cow<'_, [Arc<Model>]> {
+        let all = self.context.snapshot.catalog.models();
+        if self.permit.is_open() {
+            return Cow::Borrowed(all);
+        }
+        all.iter().filter(|model| self.permit.has(model)).cloned().collect()
+    }
+
     fn facts(&self, runtime: &Runtime, model: &Model) -> Facts {
         let snapshot = &self.context.snapshot;
         let Some(entry) = snapshot.providers.get(&model.provider) else { return Facts::default() };
@@ -246,7 +293,7 @@ impl Decision {
         };
         Facts {
             enabled: entry.settings.enabled,
-            allowed: true,
+            allowed: self.permit.has(model),
             converted: entry.settings.kind.dialect() != Some(self.request.origin.dialect),
             down,
             limited,

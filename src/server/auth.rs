@@ -1,11 +1,11 @@
-//! Who calls: the master key or, on a server without one, whoever can reach it. Decides whether a
-//! request may use a route; which models a key may use is the pipeline's.
+//! Who calls: the master key, a client key or, on a server without a master key, whoever can reach it.
+//! Decides whether a request may use a route; which models a key may use is the pipeline's.
 
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,70 +13,126 @@ use subtle::ConstantTimeEq;
 
 use super::error::Failure;
 use super::routes::{Access, access, canonical};
-use crate::ids::KeyId;
-use crate::pipeline::Caller;
+use crate::keys::{Digest, Found, Keys, digest, looks_like_key};
+use crate::pipeline::{Caller, Rights};
 use crate::state::AppState;
 
 /// Why a caller is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     #[error(
-        "no API key was sent: send `Authorization: Bearer KEY` or `x-api-key: KEY`, where KEY is the router's `server.master_key` (not a provider's key)"
+        "no API key was sent: send `Authorization: Bearer KEY` or `x-api-key: KEY`, where KEY is the router's `server.master_key` or a client key of `edge-router keys create` (not a provider's key)"
     )]
     Missing,
     #[error(
-        "the API key is not valid: send the router's `server.master_key` as the client's API key (not a provider's key)"
+        "the API key is not valid: send the router's `server.master_key` or a client key of `edge-router keys create` as the client's API key (not a provider's key)"
     )]
     Wrong,
+    #[error(
+        "this client key has been revoked: ask the owner of the router for a new one (`edge-router keys create`)"
+    )]
+    Revoked,
     #[error(
         "this path needs the master key, or a call from this machine to a server without a key"
     )]
     NotAdmin,
+    #[error("a client key sees its own budget only: leave the parameter key out")]
+    OtherKey,
 }
 
-/// Lets through what [`access`] allows; everything that is not listed as open needs a key.
+/// Lets through what [`access`] allows; everything that is not listed as open needs a key. Tells
+/// whoever is let through what is left to spend.
 pub(super) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let template = canonical(request.extensions().get::<MatchedPath>());
-    let admitted = match access(template) {
-        Access::Open => Ok(()),
-        Access::Key => identify(&state, request.headers(), request.extensions()).map(drop),
-        Access::Admin => identify(&state, request.headers(), request.extensions())
-            .and_then(|caller| admin_only(&caller)),
+    let needed = access(template);
+    if needed == Access::Open {
+        return next.run(request).await;
+    }
+    let caller = match identify(&state, request.headers(), request.extensions()).await {
+        Ok(caller) if needed == Access::Admin && !caller.admin => Err(AuthError::NotAdmin),
+        identified => identified,
     };
-    match admitted {
-        Ok(()) => next.run(request).await,
+    match caller {
+        Ok(caller) => {
+            let mut answer = next.run(request).await;
+            show_budget(&mut answer, &state, &caller).await;
+            answer
+        }
         Err(error) => Failure::from(error).into_response(),
     }
 }
 
-fn admin_only(caller: &Caller) -> Result<(), AuthError> {
-    if caller.admin { Ok(()) } else { Err(AuthError::NotAdmin) }
+/// What is left to spend, where a limit is set: the least that any window of the caller leaves.
+async fn show_budget(answer: &mut Response, state: &AppState, caller: &Caller) {
+    const NAME: &str = "x-edge-budget-remaining-usd";
+    if answer.headers().contains_key(NAME) {
+        return;
+    }
+    let own = caller.budget().map(AsRef::as_ref);
+    let Ok(headroom) = state.runtime.ledger.recent_headroom_of(own).await else { return };
+    let left = headroom.remaining();
+    if let Some(left) = left.and_then(|left| HeaderValue::from_str(&left.to_string()).ok()) {
+        answer.headers_mut().insert(NAME, left);
+    }
 }
 
-/// Who this is, or why nobody we know.
-fn identify(
+/// Who this is, or why nobody we know. A client key that is not known may be new: the ledger's file is
+/// looked into once more.
+async fn identify(
     state: &AppState,
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<Caller, AuthError> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    let known = who(state, headers, peer);
+    if known.as_ref().err() != Some(&AuthError::Wrong) || !sent(headers).any(looks_like_key) {
+        return known;
+    }
+    let runtime = &state.runtime;
+    let found = |keys: &Keys| sent(headers).any(|key| keys.find(&digest(key)).is_some());
+    runtime.keys.look_again(runtime.clock.as_ref(), found).await;
+    who(state, headers, peer)
+}
+
+/// Who this is as far as is known now. On a server without a master key every caller may do all, on
+/// loopback as its owner. A key that is sent all the same is ignored (clients insist on sending one)
+/// only as long as no client key was ever given out: what has the form of one, or might be one that
+/// was mistyped, must not open more than the real one.
+fn who(
+    state: &AppState,
+    headers: &HeaderMap,
+    peer: Option<&ConnectInfo<SocketAddr>>,
+) -> Result<Caller, AuthError> {
     let snapshot = state.snapshot.load();
-    let Some(master) = &snapshot.config.server.master_key else {
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-        let admin = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
-        return Ok(Caller { key: KeyId::from("local"), admin });
-    };
-    let mut sent = false;
-    for key in keys(headers) {
-        sent = true;
-        if same(key, master) {
-            return Ok(Caller { key: KeyId::from("master"), admin: true });
+    let master = snapshot.config.server.master_key.as_ref();
+    let keys = state.runtime.keys.current();
+    let mut wrong = None;
+    for key in sent(headers) {
+        let digest = digest(key);
+        if master.is_some_and(|master| same(&digest, master)) {
+            return Ok(Caller::master());
+        }
+        match keys.find(&digest) {
+            Some(Found::Live(client)) => return Ok(Caller::client(client)),
+            Some(Found::Revoked) => wrong = Some(AuthError::Revoked),
+            None if master.is_some() || keys.any() || looks_like_key(key) => {
+                wrong = wrong.or(Some(AuthError::Wrong));
+            }
+            None => {}
         }
     }
-    Err(if sent { AuthError::Wrong } else { AuthError::Missing })
+    match (wrong, master) {
+        (Some(wrong), _) => Err(wrong),
+        (None, Some(_)) => Err(AuthError::Missing),
+        (None, None) => {
+            let here = peer.is_some_and(|ConnectInfo(at)| at.ip().to_canonical().is_loopback());
+            Ok(Caller::local(if here { Rights::Owner } else { Rights::User }))
+        }
+    }
 }
 
 /// The keys that a request carries, in both forms that clients use.
-fn keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+fn sent(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let bearer = headers.get_all(header::AUTHORIZATION).into_iter().filter_map(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
@@ -86,9 +142,8 @@ fn keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Compares digests in constant time, so that neither content nor length of the key shows.
-fn same(sent: &[u8], master: &SecretString) -> bool {
-    let sent = blake3::hash(sent);
-    let master = blake3::hash(master.expose_secret().trim().as_bytes());
+fn same(sent: &Digest, master: &SecretString) -> bool {
+    let master = digest(master.expose_secret().trim().as_bytes());
     sent.as_bytes().ct_eq(master.as_bytes()).into()
 }
 
@@ -96,6 +151,6 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Failure> {
-        Ok(identify(state, &parts.headers, &parts.extensions)?)
+        Ok(identify(state, &parts.headers, &parts.extensions).await?)
     }
 }

@@ -36,16 +36,24 @@ impl FromRequestParts<AppState> for Incoming {
         check_flag(headers, "x-inject-context")?;
         Ok(Self(RequestContext {
             id,
+            project: project(&caller, name(headers, "x-project")?)?,
             caller,
             received: at,
             received_at: wall,
             deadline: at + snapshot.config.server.request_timeout,
             snapshot,
             forced_tier: forced_tier(headers)?,
-            project: name(headers, "x-project")?,
             session: session(headers)?,
             forwarded: forwarded(headers),
         }))
+    }
+}
+
+/// The project of the request, within those of the caller's key.
+fn project(caller: &Caller, asked: Option<String>) -> Result<Option<String>, Failure> {
+    match &caller.client {
+        Some(client) => client.project(asked).map_err(|error| Failure::forbidden_project(&error)),
+        None => Ok(asked),
     }
 }
 

@@ -6,18 +6,15 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::error::{Failure, Protocol, finish};
-use super::routes::Access;
 use super::{guard, routes};
 use crate::ids::RequestId;
-use crate::ledger::Headroom;
-use crate::money::NanoUsd;
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -74,9 +71,6 @@ pub(super) async fn observe(
         remove_cors(&mut answer);
     }
     name(&mut answer, &arrival.id);
-    if routes::access(route) != Access::Open && !turned_away(answer.status()) {
-        show_budget(&mut answer, &state);
-    }
     let elapsed = state.runtime.clock.instant().saturating_duration_since(arrival.at);
     telemetry::http_answered(route, &method, answer.status(), elapsed);
     answer
@@ -91,57 +85,5 @@ fn remove_cors(answer: &mut Response) {
 fn name(answer: &mut Response, id: &RequestId) {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         answer.headers_mut().insert("x-request-id", id);
-    }
-}
-
-fn turned_away(status: StatusCode) -> bool {
-    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-}
-
-/// For whoever may call the API: what is left, where a limit is set.
-fn show_budget(answer: &mut Response, state: &AppState) {
-    const NAME: &str = "x-edge-budget-remaining-usd";
-    if answer.headers().contains_key(NAME) {
-        return;
-    }
-    let left = remaining(&state.runtime.ledger.recent_headroom());
-    if let Some(left) = left.and_then(|left| HeaderValue::from_str(&left.to_string()).ok()) {
-        answer.headers_mut().insert(NAME, left);
-    }
-}
-
-/// What may still be spent: the tighter of the two windows; `None` where no limit is set.
-pub(super) fn remaining(headroom: &Headroom) -> Option<NanoUsd> {
-    match (headroom.daily.remaining(), headroom.monthly.remaining()) {
-        (Some(day), Some(month)) => Some(day.min(month)),
-        (day, month) => day.or(month),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::Window;
-
-    fn window(limit: Option<i64>, spent: i64) -> Window {
-        let resets_at = Timestamp::UNIX_EPOCH;
-        let (limit, spent) = (limit.map(NanoUsd), NanoUsd(spent));
-        Window { limit, spent, reserved: NanoUsd(1), resets_at }
-    }
-
-    #[rstest::rstest]
-    #[case(Some(10), Some(50), Some(6))]
-    #[case(Some(100), Some(5), Some(1))]
-    #[case(None, Some(5), Some(1))]
-    #[case(Some(2), None, Some(0))]
-    #[case(None, None, None)]
-    fn the_tighter_window_says_what_remains(
-        #[case] day: Option<i64>,
-        #[case] month: Option<i64>,
-        #[case] left: Option<i64>,
-    ) {
-        let headroom =
-            Headroom { daily: window(day, 3), monthly: window(month, 3), per_request: None };
-        assert_eq!(remaining(&headroom), left.map(NanoUsd));
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::auth::AuthError;
 use super::routes::under_v1;
 use crate::ids::RequestId;
+use crate::keys::NotAllowed;
 use crate::pipeline::{Attempt, ChatError};
 use crate::providers::ProviderErrorKind;
 use crate::store::StoreError;
@@ -105,6 +106,15 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
     }
 
+    pub(super) fn forbidden_project(error: &NotAllowed) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "project_not_allowed", error.to_string())
+            .with_param("X-Project")
+    }
+
+    pub(super) fn unknown_key(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "key_not_found", message).with_param("key")
+    }
+
     pub(super) fn unknown_path(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "unknown_url", message)
     }
@@ -189,8 +199,8 @@ impl From<ChatError> for Failure {
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
         let status = match error {
-            AuthError::Missing | AuthError::Wrong => StatusCode::UNAUTHORIZED,
-            AuthError::NotAdmin => StatusCode::FORBIDDEN,
+            AuthError::Missing | AuthError::Wrong | AuthError::Revoked => StatusCode::UNAUTHORIZED,
+            AuthError::NotAdmin | AuthError::OtherKey => StatusCode::FORBIDDEN,
         };
         Self::new(status, "invalid_api_key", error.to_string())
     }

@@ -16,8 +16,9 @@ use serde::Serialize;
 use super::error::Failure;
 use super::json::{Usd, per_token};
 use crate::catalog::{Capabilities, Capability, Listed, Model, Price, Resolution, Tier};
+use crate::keys::{ClientKey, NotAllowed, Permit};
 use crate::money::{NanoUsd, PerMTok};
-use crate::pipeline::ChatError;
+use crate::pipeline::{Caller, ChatError};
 use crate::state::{AppState, Snapshot};
 
 /// The whole answer of the list.
@@ -72,15 +73,16 @@ struct Pricing {
 }
 
 /// `GET /v1/models`; `?available=true` leaves out what cannot be called now.
-pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuery) -> Json<List> {
-    let view = View::of(&state);
-    let mut data: Vec<Entry> = view
-        .snapshot
-        .catalog
-        .listing(view.now)
-        .into_iter()
-        .map(|listed| view.entry(&listed))
-        .collect();
+/// A client key sees what it may use.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Json<List> {
+    let view = View::of(&state, &caller);
+    let listing = view.snapshot.catalog.listing(view.now, &|model| view.may(model));
+    let shown = listing.iter().filter(|listed| view.narrow(&listed.name).is_ok());
+    let mut data: Vec<Entry> = shown.map(|listed| view.entry(listed)).collect();
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "available=true")) {
         data.retain(|entry| entry.available);
     }
@@ -91,14 +93,16 @@ pub(super) async fn list(State(state): State<AppState>, RawQuery(query): RawQuer
 /// covers is answered too.
 pub(super) async fn one(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Entry>, Failure> {
-    let view = View::of(&state);
-    let catalog = &view.snapshot.catalog;
-    if let Some(listed) = catalog.listed(&id, view.now) {
+    let view = View::of(&state, &caller);
+    let resolution = view
+        .narrow(&id)
+        .map_err(|error| ChatError::ModelNotAllowed { message: error.to_string() })?;
+    if let Some(listed) = view.snapshot.catalog.listed(&id, view.now, &|model| view.may(model)) {
         return Ok(Json(view.entry(&listed)));
     }
-    let resolution = catalog.resolve(&id, view.now);
     if let Some(message) = missing(&id, &resolution) {
         let nearest = match resolution {
             Resolution::Unknown { nearest } => nearest,
@@ -140,16 +144,34 @@ fn missing(id: &str, resolution: &Resolution) -> Option<String> {
     }
 }
 
-/// The catalogue at one moment.
+/// The catalogue at one moment, as one caller may see it.
 struct View<'a> {
     state: &'a AppState,
     snapshot: Arc<Snapshot>,
+    client: Option<&'a ClientKey>,
+    /// What may serve where the choice is left to the router.
+    permit: Permit,
     now: Timestamp,
 }
 
 impl<'a> View<'a> {
-    fn of(state: &'a AppState) -> Self {
-        Self { state, snapshot: state.current(), now: state.runtime.clock.now() }
+    fn of(state: &'a AppState, caller: &'a Caller) -> Self {
+        let (snapshot, client) = (state.current(), caller.client.as_deref());
+        let now = state.runtime.clock.now();
+        let permit = client.map(|client| client.listed(&snapshot.catalog, now));
+        Self { state, snapshot, client, permit: permit.unwrap_or_default(), now }
+    }
+
+    fn may(&self, model: &Model) -> bool {
+        self.permit.has(model)
+    }
+
+    /// What a name stands for within the caller's bounds.
+    fn narrow(&self, name: &str) -> Result<Resolution, NotAllowed> {
+        let catalog = &self.snapshot.catalog;
+        let resolution = catalog.resolve(name, self.now);
+        let Some(client) = self.client else { return Ok(resolution) };
+        client.narrow(name, resolution, catalog, self.now).map(|(narrowed, _)| narrowed)
     }
 
     fn is_up(&self, model: &Model) -> bool {
@@ -176,7 +198,8 @@ impl<'a> View<'a> {
 
     /// `auto` or an alias: what any of its targets can do.
     fn named(&self, listed: &Listed) -> Entry {
-        let resolution = self.snapshot.catalog.resolve(&listed.name, self.now);
+        let nothing = |_| Resolution::Unknown { nearest: Vec::new() };
+        let resolution = self.narrow(&listed.name).unwrap_or_else(nothing);
         let fixed = matches!(resolution, Resolution::Models { .. });
         let targets = self.targets(resolution);
         let capabilities: Capabilities =
@@ -199,6 +222,7 @@ impl<'a> View<'a> {
                 let fits = |model: &&Arc<Model>| {
                     model.capabilities.has(Capability::Chat)
                         && tier.is_none_or(|tier| model.max_tier >= tier)
+                        && self.may(model)
                         && self.is_up(model)
                 };
                 self.snapshot.catalog.models().iter().filter(fits).cloned().collect()

@@ -49,13 +49,14 @@ pub(super) enum Access {
 }
 
 /// The exceptions; every other known path is [`Access::Key`].
-const EXCEPTIONS: [(&str, Access); 6] = [
+const EXCEPTIONS: [(&str, Access); 7] = [
     ("/", Access::Open),
     ("/health", Access::Open),
     ("/health/live", Access::Open),
     ("/health/ready", Access::Open),
     ("/health/detailed", Access::Open),
     ("/metrics", Access::Admin),
+    ("/stats", Access::Admin),
 ];
 
 /// Paths of the contract that this version does not have.
@@ -216,7 +217,8 @@ mod tests {
     #[test]
     fn a_route_that_is_not_listed_as_open_needs_a_key() {
         assert_eq!(access(Some("/chat/completions")), Access::Key);
-        assert_eq!(access(Some("/stats")), Access::Key);
+        assert_eq!(access(Some("/budget")), Access::Key);
+        assert_eq!(access(Some("/stats")), Access::Admin);
         assert_eq!(access(Some("/metrics")), Access::Admin);
         assert_eq!(access(Some("/health/ready")), Access::Open);
     }

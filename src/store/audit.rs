@@ -7,10 +7,15 @@ pub(crate) type Wrong = (String, i64, i64, i64, i64);
 
 impl Reader {
     pub(crate) async fn wrong_totals(&self) -> Result<Vec<Wrong>, StoreError> {
-        const SQL: &str = "SELECT * FROM (SELECT period || ' ' || starts_at,
-  spent, (SELECT COALESCE(SUM(cost), 0) FROM charges WHERE reserved_at >= starts_at AND reserved_at < ends_at) AS costs,
-  reserved, (SELECT COALESCE(SUM(ceiling), 0) FROM reservations WHERE reserved_at >= starts_at AND reserved_at < ends_at) AS held
- FROM window_totals) WHERE spent <> costs OR reserved <> held";
+        const SQL: &str = "SELECT * FROM (SELECT scope || ' ' || period || ' ' || starts_at, spent,
+  (SELECT COALESCE(SUM(cost), 0) FROM charges WHERE reserved_at >= starts_at
+    AND reserved_at < ends_at AND scope IN ('global', 'key:' || key)) AS costs, reserved,
+  (SELECT COALESCE(SUM(ceiling), 0) FROM reservations WHERE reserved_at >= starts_at
+    AND reserved_at < ends_at AND scope IN ('global', 'key:' || key)) AS held
+ FROM window_totals) WHERE spent <> costs OR reserved <> held
+UNION ALL SELECT 'no total counts the key ' || key, cost, 0, 0, 0 FROM charges AS c
+ WHERE key <> 'local' AND key <> 'master' AND 2 > (SELECT COUNT(DISTINCT period) FROM window_totals
+  WHERE scope = 'key:' || c.key AND starts_at <= c.reserved_at AND c.reserved_at < ends_at)";
         Ok(sqlx::query_as(SQL).fetch_all(&self.pool).await?)
     }
 

@@ -14,6 +14,33 @@ use sqlx::sqlite::SqliteRow;
 
 use super::requests::{RequestRow, record_sql};
 use super::{Reader, StoreError, Writer};
+use crate::ids::KeyId;
+
+/// Whose windows: everybody's together, or those of one client key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Global,
+    Key(KeyId),
+}
+
+impl serde::Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Global => to.serialize_str(GLOBAL),
+            Self::Key(id) => to.collect_str(&format_args!("{KEY}{id}")),
+        }
+    }
+}
+
+impl Scope {
+    fn read(text: &str) -> Self {
+        text.strip_prefix(KEY).map_or(Self::Global, |id| Self::Key(id.into()))
+    }
+}
+
+/// As the statements below write it too.
+const GLOBAL: &str = "global";
+const KEY: &str = "key:";
 
 /// What a window counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +62,7 @@ impl Period {
 /// amounts in nano-USD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowRow {
+    pub scope: Scope,
     pub period: Period,
     pub starts_at: i64,
     pub ends_at: i64,
@@ -43,10 +71,12 @@ pub struct WindowRow {
 }
 
 /// What is needed of an open reservation to close it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRow {
     pub reserved_at: i64,
     pub ceiling: i64,
+    /// Whose it is, client key or not.
+    pub key: KeyId,
 }
 
 /// A new reservation: seq, request, attempt, key, project, model, `reserved_at`, ceiling.
@@ -101,18 +131,27 @@ pub enum Committed {
     Stale,
 }
 
-const BEGIN: &str = "BEGIN IMMEDIATE;
-SELECT period, starts_at, ends_at, spent, reserved FROM window_totals WHERE scope = ? AND ends_at > ?
-UNION ALL SELECT 'version', version, 0, 0, 0 FROM ledger_state
-UNION ALL
-SELECT 'open', seq, reserved_at, ceiling, 0 FROM reservations
- WHERE instance = ? AND seq IN (SELECT value FROM json_each(?))";
+/// Parameters: the client keys that are wanted, the moment after which windows end, the instance, and
+/// (with `some`) its reservations. The windows of a reservation's own key come along, whether or not
+/// the caller knew whose it is.
+macro_rules! begin_sql {
+    ($these:literal) => {
+        concat!(
+            "BEGIN IMMEDIATE;
+SELECT period, starts_at, ends_at, spent, reserved, scope FROM window_totals
+ WHERE scope IN (SELECT 'global' UNION SELECT 'key:' || value FROM json_each(?1)
+  UNION SELECT 'key:' || key FROM reservations WHERE ",
+            $these,
+            ") AND ends_at > ?2
+UNION ALL SELECT 'version', version, 0, 0, 0, '' FROM ledger_state
+UNION ALL SELECT 'open', seq, reserved_at, ceiling, 0, key FROM reservations WHERE ",
+            $these
+        )
+    };
+}
 
-const BEGIN_ALL: &str = "BEGIN IMMEDIATE;
-SELECT period, starts_at, ends_at, spent, reserved FROM window_totals WHERE scope = ? AND ends_at > ?
-UNION ALL SELECT 'version', version, 0, 0, 0 FROM ledger_state
-UNION ALL
-SELECT 'open', seq, reserved_at, ceiling, 0 FROM reservations WHERE instance = ?";
+const BEGIN: &str = begin_sql!("instance = ?3 AND seq IN (SELECT value FROM json_each(?4))");
+const BEGIN_ALL: &str = begin_sql!("instance = ?3");
 
 macro_rules! reserve_sql {
     () => {
@@ -141,8 +180,8 @@ DELETE FROM reservations WHERE instance = ? AND seq IN (SELECT value FROM json_e
 macro_rules! commit_sql {
     () => {
         "INSERT INTO window_totals (scope, period, starts_at, ends_at, spent, reserved)
- SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)
- WHERE true ON CONFLICT DO UPDATE SET spent = excluded.spent, reserved = excluded.reserved;
+ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+ FROM json_each(?) WHERE true ON CONFLICT DO UPDATE SET spent = excluded.spent, reserved = excluded.reserved;
 COMMIT"
     };
 }
@@ -172,21 +211,54 @@ const RELEASE: [&str; 2] = both!(finish_sql!());
 const RECORD: [&str; 2] = both!(record_sql!());
 
 /// `COALESCE` stops at its first value: rows are summed only for a window without a total, which
-/// is once per window and, for a new day, over no rows.
-const SUMS: &str = "SELECT
+/// is once per window and, for a new day, over no rows. `$own` narrows the rows to those of the scope.
+macro_rules! sums_sql {
+    ($own:literal) => {
+        concat!(
+            sums_sql!("?2", "?3", "?4", $own),
+            "
+UNION ALL ",
+            sums_sql!("?5", "?6", "?7", $own)
+        )
+    };
+    ($period:literal, $starts:literal, $ends:literal, $own:literal) => {
+        concat!(
+            "SELECT
  COALESCE((SELECT spent FROM window_totals
-   WHERE scope = ?1 AND period = ?2 AND starts_at = ?3 AND ends_at = ?4),
-  (SELECT SUM(cost) FROM charges WHERE reserved_at >= ?3 AND reserved_at < ?4), 0),
+   WHERE scope = ?1 AND period = ",
+            $period,
+            " AND starts_at = ",
+            $starts,
+            " AND ends_at = ",
+            $ends,
+            "),
+  (SELECT SUM(cost) FROM charges WHERE reserved_at >= ",
+            $starts,
+            " AND reserved_at < ",
+            $ends,
+            $own,
+            "), 0),
  COALESCE((SELECT reserved FROM window_totals
-   WHERE scope = ?1 AND period = ?2 AND starts_at = ?3 AND ends_at = ?4),
-  (SELECT SUM(ceiling) FROM reservations WHERE reserved_at >= ?3 AND reserved_at < ?4), 0)
-UNION ALL SELECT
- COALESCE((SELECT spent FROM window_totals
-   WHERE scope = ?1 AND period = ?5 AND starts_at = ?6 AND ends_at = ?7),
-  (SELECT SUM(cost) FROM charges WHERE reserved_at >= ?6 AND reserved_at < ?7), 0),
- COALESCE((SELECT reserved FROM window_totals
-   WHERE scope = ?1 AND period = ?5 AND starts_at = ?6 AND ends_at = ?7),
-  (SELECT SUM(ceiling) FROM reservations WHERE reserved_at >= ?6 AND reserved_at < ?7), 0)";
+   WHERE scope = ?1 AND period = ",
+            $period,
+            " AND starts_at = ",
+            $starts,
+            " AND ends_at = ",
+            $ends,
+            "),
+  (SELECT SUM(ceiling) FROM reservations WHERE reserved_at >= ",
+            $starts,
+            " AND reserved_at < ",
+            $ends,
+            $own,
+            "), 0)"
+        )
+    };
+}
+
+const SUMS: &str = sums_sql!("");
+/// The last two conditions are those of the index `charges_by_key`.
+const SUMS_OF_KEY: &str = sums_sql!(" AND key = ?8 AND key <> 'local' AND key <> 'master'");
 
 fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
     serde_json::to_string(list)
@@ -194,20 +266,23 @@ fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
 }
 
 impl Writer {
-    /// Takes the write lock and reads the windows that end after `since` and the reservations
-    /// `wanted`. Follow with [`Writer::commit`] or [`Writer::rollback`].
+    /// Takes the write lock and reads the reservations `wanted`, and the windows that end after
+    /// `since`: the global ones, those of `keys`, and those of the reservations' own keys. Follow with
+    /// [`Writer::commit`] or [`Writer::rollback`].
     pub async fn begin(
         &mut self,
-        scope: &'static str,
+        keys: &[KeyId],
         since: i64,
         instance: i64,
         wanted: Wanted<'_>,
     ) -> Result<Opened, StoreError> {
+        let keys: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+        let keys = json(&keys)?;
         let query = match wanted {
             Wanted::Some(seqs) => {
-                sqlx::query(BEGIN).bind(scope).bind(since).bind(instance).bind(json(&seqs)?)
+                sqlx::query(BEGIN).bind(keys).bind(since).bind(instance).bind(json(&seqs)?)
             }
-            Wanted::All => sqlx::query(BEGIN_ALL).bind(scope).bind(since).bind(instance),
+            Wanted::All => sqlx::query(BEGIN_ALL).bind(keys).bind(since).bind(instance),
         };
         let mut rows = query.fetch(&mut self.connection);
         let mut opened = Opened::default();
@@ -221,7 +296,6 @@ impl Writer {
     /// transaction may still be open.
     pub async fn commit(
         &mut self,
-        scope: &'static str,
         changes: &Changes<'_>,
         start: Start,
     ) -> Result<Committed, StoreError> {
@@ -248,7 +322,7 @@ impl Writer {
         if records {
             query = query.bind(json(&changes.requests)?);
         }
-        query = query.bind(scope).bind(json(&changes.windows)?);
+        query = query.bind(json(&changes.windows)?);
         match query.execute(&mut self.connection).await {
             Ok(_) => Ok(Committed::Done),
             Err(error) if is_stale(&error) => Ok(Committed::Stale),
@@ -265,12 +339,8 @@ impl Writer {
     }
 
     /// See [`Reader::sums`]; within the open transaction.
-    pub async fn sums(
-        &mut self,
-        scope: &'static str,
-        windows: &mut [WindowRow; 2],
-    ) -> Result<(), StoreError> {
-        let rows = sums(scope, windows).fetch_all(&mut self.connection).await?;
+    pub async fn sums(&mut self, windows: &mut [WindowRow; 2]) -> Result<(), StoreError> {
+        let rows = sums(windows).fetch_all(&mut self.connection).await?;
         fill(windows, &rows);
         Ok(())
     }
@@ -310,18 +380,22 @@ impl Opened {
                 return Ok(());
             }
             _ => {
-                self.open.insert(a, OpenRow { reserved_at: b, ceiling: c });
+                let key: &str = row.try_get(5)?;
+                self.open.insert(a, OpenRow { reserved_at: b, ceiling: c, key: key.into() });
                 return Ok(());
             }
         };
-        self.windows.push(WindowRow { period, starts_at: a, ends_at: b, spent: c, reserved: d });
+        let scope = Scope::read(row.try_get(5)?);
+        let (starts_at, ends_at, spent, reserved) = (a, b, c, d);
+        self.windows.push(WindowRow { scope, period, starts_at, ends_at, spent, reserved });
         Ok(())
     }
 }
 
 impl serde::Serialize for WindowRow {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (self.period.as_str(), self.starts_at, self.ends_at, self.spent, self.reserved)
+        let times = (self.starts_at, self.ends_at);
+        (&self.scope, self.period.as_str(), times.0, times.1, self.spent, self.reserved)
             .serialize(to)
     }
 }
@@ -338,13 +412,9 @@ pub struct Loose {
 }
 
 impl Reader {
-    /// Fills in what the two windows have spent and hold, in one consistent read.
-    pub async fn sums(
-        &self,
-        scope: &'static str,
-        windows: &mut [WindowRow; 2],
-    ) -> Result<(), StoreError> {
-        let rows = sums(scope, windows).fetch_all(&self.pool).await?;
+    /// Fills in what two windows of one scope have spent and hold, in one consistent read.
+    pub async fn sums(&self, windows: &mut [WindowRow; 2]) -> Result<(), StoreError> {
+        let rows = sums(windows).fetch_all(&self.pool).await?;
         fill(windows, &rows);
         Ok(())
     }
@@ -363,15 +433,23 @@ impl Reader {
 
 type Sums<'q> = sqlx::query::QueryAs<'q, sqlx::Sqlite, (i64, i64), sqlx::sqlite::SqliteArguments>;
 
-fn sums(scope: &'static str, [first, second]: &[WindowRow; 2]) -> Sums<'static> {
-    sqlx::query_as(SUMS)
+fn sums([first, second]: &[WindowRow; 2]) -> Sums<'static> {
+    let (sql, scope, key) = match &first.scope {
+        Scope::Global => (SUMS, GLOBAL.to_owned(), None),
+        Scope::Key(id) => (SUMS_OF_KEY, format!("{KEY}{id}"), Some(id.as_str().to_owned())),
+    };
+    let query = sqlx::query_as(sql)
         .bind(scope)
         .bind(first.period.as_str())
         .bind(first.starts_at)
         .bind(first.ends_at)
         .bind(second.period.as_str())
         .bind(second.starts_at)
-        .bind(second.ends_at)
+        .bind(second.ends_at);
+    match key {
+        None => query,
+        Some(key) => query.bind(key),
+    }
 }
 
 fn fill(windows: &mut [WindowRow; 2], rows: &[(i64, i64)]) {

@@ -7,7 +7,7 @@ use super::estimate::{LEAST_CAP, Workload, ceiling_cost, expected_output, likely
 use super::plan::{Facts, Question, Refusal, Wanted};
 use super::reason::{Limit, Reason, Shortfall};
 use crate::catalog::{Capabilities, Capability, Model, Target, Tier};
-use crate::ledger::Window;
+use crate::ledger::{Headroom, Window};
 use crate::money::NanoUsd;
 
 /// Longest time that a local model may take to read the prompt while another could answer.
@@ -161,10 +161,7 @@ fn never(question: &Question<'_>, model: &Model, facts: &Facts, cap: u32) -> Opt
             window: u64::from(model.context_window),
         });
     }
-    let headroom = question.headroom;
-    let budget = headroom.per_request.is_some()
-        || headroom.daily.limit.is_some()
-        || headroom.monthly.limit.is_some();
+    let budget = question.headroom.is_limited();
     let by_name = matches!(question.wanted, Wanted::Named { .. });
     (model.price.is_none() && (budget || !by_name)).then_some(Reason::PriceUnknown)
 }
@@ -203,15 +200,7 @@ fn fitting_cap(question: &Question<'_>, model: &Model, wanted: u32) -> u32 {
 /// What other requests have reserved is not counted: it comes back when they settle, and the ledger
 /// waits for that.
 fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> {
-    let headroom = question.headroom;
-    let left = |window: &Window| window.limit.map(|limit| limit.minus_or_zero(window.spent));
-    let limits = [
-        (Limit::Daily, left(&headroom.daily)),
-        (Limit::Monthly, left(&headroom.monthly)),
-        (Limit::PerRequest, headroom.per_request),
-    ];
-    let tightest = limits.into_iter().filter_map(|(which, left)| Some((left?, which)));
-    let Some((available, which)) = tightest.min_by_key(|(left, _)| *left) else { return Ok(()) };
+    let Some((available, tightest)) = tightest(question.headroom) else { return Ok(()) };
     let (model, work) = (Arc::clone(&offer.model), work(question, &offer.facts));
     let most = all_answers(question, offer.output_cap);
     let least = all_answers(question, offer.output_cap.min(LEAST_CAP));
@@ -227,22 +216,43 @@ fn fit_budget(question: &Question<'_>, offer: &mut Offer) -> Result<(), Reason> 
         return Ok(());
     }
     let cap = offer.output_cap.min(LEAST_CAP);
-    let (limit, spent, resets_at) = match which {
-        Limit::Daily => window(&headroom.daily),
-        Limit::Monthly => window(&headroom.monthly),
-        Limit::PerRequest => (available, NanoUsd::ZERO, None),
-    };
     let needed = ceiling_cost(&model, question.now, work, least);
-    Err(Reason::Budget(Shortfall { which, limit, spent, needed, cap, resets_at }))
+    Err(Reason::Budget(Shortfall { needed, cap, ..tightest }))
+}
+
+/// What the limit with the least room leaves, and its figures. Among equals the one of the caller's
+/// own key is named.
+fn tightest(headroom: &Headroom) -> Option<(NanoUsd, Shortfall)> {
+    let bare = |which, limit| Shortfall {
+        which,
+        key: None,
+        limit,
+        spent: NanoUsd::ZERO,
+        needed: NanoUsd::ZERO,
+        cap: 0,
+        resets_at: None,
+    };
+    let of_window = |which, window: &Window, key: Option<&Arc<str>>| {
+        let limit = window.limit?;
+        let (spent, resets_at) = (window.spent, Some(window.resets_at));
+        let left = limit.minus_or_zero(spent);
+        Some((left, Shortfall { key: key.cloned(), spent, resets_at, ..bare(which, limit) }))
+    };
+    let own = headroom.key.iter().flat_map(|own| {
+        let name = Some(&own.name);
+        [of_window(Limit::Daily, &own.daily, name), of_window(Limit::Monthly, &own.monthly, name)]
+    });
+    let everybody = [
+        of_window(Limit::Daily, &headroom.daily, None),
+        of_window(Limit::Monthly, &headroom.monthly, None),
+        headroom.per_request.map(|limit| (limit, bare(Limit::PerRequest, limit))),
+    ];
+    own.chain(everybody).flatten().min_by_key(|(left, _)| *left)
 }
 
 /// The tokens of all answers together, each of so many.
 fn all_answers(question: &Question<'_>, tokens: u32) -> u32 {
     tokens.saturating_mul(question.answers.max(1))
-}
-
-fn window(window: &Window) -> (NanoUsd, NanoUsd, Option<jiff::Timestamp>) {
-    (window.limit.unwrap_or(NanoUsd::MAX), window.spent, Some(window.resets_at))
 }
 
 fn down(facts: &mut Facts) -> Option<Reason> {

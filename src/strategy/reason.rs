@@ -1,6 +1,7 @@
 //! Why a model was refused, in words that a user can act on.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub enum Limit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortfall {
     pub which: Limit,
+    /// The name of the client key whose limit it is; `None`: everybody's.
+    pub key: Option<Arc<str>>,
     pub limit: NanoUsd,
     /// Settled in this window; zero for the per-request limit.
     pub spent: NanoUsd,
@@ -70,10 +73,12 @@ impl fmt::Display for Shortfall {
         };
         let left = usd(self.limit.minus_or_zero(self.spent));
         let (which, spent) = (self.which, usd(self.spent));
-        write!(
-            f,
-            "and {left} is left of the {which} limit of {limit} (spent {spent}, resets at {resets_at})"
-        )
+        write!(f, "and {left} is left of the {which} limit of {limit} (")?;
+        match &self.key {
+            None => write!(f, "spent {spent}")?,
+            Some(name) => write!(f, "the key `{name}` has spent {spent}")?,
+        }
+        write!(f, ", resets at {resets_at})")
     }
 }
 

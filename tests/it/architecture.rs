@@ -13,7 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["dispatch"],
     &["state"],
     &["config"],
-    &["conversation", "pull"],
+    &["conversation", "keys", "pull"],
     &["providers"],
     &["inference", "strategy"],
     &["telemetry"],

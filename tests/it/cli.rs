@@ -135,6 +135,7 @@ fn every_command_has_help_with_an_example() {
         "classify",
         "route",
         "budget",
+        "keys",
         "models",
         "requests",
         "doctor",

@@ -22,6 +22,7 @@ mod embedded;
 mod fallback;
 mod fidelity;
 mod guard;
+mod keys;
 mod odd_providers;
 mod openai;
 mod reload;

@@ -49,6 +49,29 @@ fn after_a_crash_what_was_held_is_free_and_what_was_sent_is_charged_in_full() {
 }
 
 #[test]
+fn what_a_key_had_open_ends_in_its_own_scope_too() {
+    let place = Place::new();
+    let own = key("ci", Some(500), None);
+    let process = Process::start(&place, daily(1000));
+    let reservations = process.runtime.block_on(async {
+        let held = process.ledger.reserve(ask_as(&own, 100)).await.unwrap();
+        let mut sent = process.ledger.reserve(ask_as(&own, 200)).await.unwrap();
+        sent.dispatched().await.unwrap();
+        vec![held, sent, process.ledger.reserve(ask(40)).await.unwrap()]
+    });
+    process.end(reservations);
+
+    let next = Process::start(&place, daily(1000));
+    next.runtime.block_on(async {
+        assert_eq!(figures_of(&next.ledger, &own).await, (200, 0));
+        assert_eq!(figures(&next.ledger).await, (200, 0));
+        assert!(next.ledger.reserve(ask_as(&own, 301)).await.is_err());
+        assert!(next.ledger.reserve(ask_as(&own, 300)).await.is_ok());
+        assert_totals_are_sums(&next.ledger).await;
+    });
+}
+
+#[test]
 fn a_new_process_leaves_the_reservations_of_a_living_one_alone() {
     let place = Place::new();
     let old = Process::start(&place, daily(1000));

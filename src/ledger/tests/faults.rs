@@ -33,7 +33,7 @@ async fn while_another_program_holds_the_file_money_is_refused_and_settlements_w
     let ledger = place.open(daily(1000)).await;
     let held = ledger.reserve(ask(400)).await.unwrap();
     let mut other = Writer::open(&place.path()).await.unwrap();
-    other.begin("global", 0, 0, Wanted::All).await.unwrap();
+    other.begin(&[], 0, 0, Wanted::All).await.unwrap();
     assert!(matches!(held.settle(record(300)).await, Err(StoreError::Busy(_))));
     let error = ledger.reserve(ask(100)).await.unwrap_err();
     assert!(matches!(error, BudgetError::Store(StoreError::Busy(_))), "{error:?}");

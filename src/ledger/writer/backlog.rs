@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ids::KeyId;
 use crate::ledger::reservation::{Finish, Outcome};
 use crate::money::NanoUsd;
 use crate::store::StoreError;
@@ -64,11 +65,12 @@ impl Backlog {
     }
 
     /// Releases reservations that were made in a transaction of unknown outcome. Releasing what
-    /// does not exist does nothing.
+    /// does not exist does nothing; whose they are only the file knows.
     pub(super) fn undo(&mut self, seqs: RangeInclusive<i64>, reserved_at: i64) {
         let outcome = Outcome::Release;
         self.finishes.extend(seqs.map(|seq| Finish {
             seq,
+            key: KeyId::LOCAL.into(),
             reserved_at,
             ceiling: NanoUsd::ZERO,
             slot: None,

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::Wish;
+use crate::ids::KeyId;
 use crate::ledger::books::{Books, Refusal};
 use crate::ledger::handle::Common;
 use crate::ledger::reservation::{Finish, Grant};
@@ -26,6 +27,17 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// The client keys that spend or have spent, each once.
+    pub(super) fn keys(&self) -> Vec<KeyId> {
+        let wishes = self.wishes.iter().map(|wish| &wish.ask.key);
+        let finishes = self.finishes.iter().map(|finish| &finish.key);
+        let mut keys: Vec<KeyId> =
+            wishes.chain(finishes).filter(|key| key.is_client()).cloned().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// When the oldest reservation to be finished was made, in microseconds.
     pub(super) fn oldest(&self) -> i64 {
         self.finishes.iter().map(|finish| finish.reserved_at).min().unwrap_or(i64::MAX)
@@ -36,7 +48,6 @@ impl Work<'_> {
 pub(super) struct Known<'a> {
     pub settings: &'a BudgetSettings,
     pub version: i64,
-    pub since: i64,
     /// The reservations that are still open. `None`: all that are being finished, since this process
     /// made them and has not finished them before.
     pub open: Option<HashMap<i64, OpenRow>>,
@@ -47,7 +58,6 @@ pub(super) struct Draft<'a> {
     pub changes: Changes<'a>,
     /// One per wish.
     pub verdicts: Vec<Verdict>,
-    pub since: i64,
 }
 
 impl<'a> Draft<'a> {
@@ -58,10 +68,10 @@ impl<'a> Draft<'a> {
         work: &Work<'a>,
         moment: Timestamp,
     ) -> Self {
-        let Known { settings, version, since, open } = known;
+        let Known { settings, version, open } = known;
         let instance = common.instance;
         let changes = Changes { version, instance, ..Changes::default() };
-        let mut draft = Self { books, changes, verdicts: Vec::new(), since };
+        let mut draft = Self { books, changes, verdicts: Vec::new() };
         let at = window::micros(moment);
         // What ends makes room for what begins.
         for finish in work.finishes {
@@ -69,7 +79,8 @@ impl<'a> Draft<'a> {
         }
         draft.changes.requests.extend(work.records);
         for wish in work.wishes {
-            let verdict = draft.books.admit(ceiling(wish), at, settings);
+            let who = (&wish.ask.key, wish.ask.budget.as_deref());
+            let verdict = draft.books.admit(who, (ceiling(wish), at), settings);
             draft.verdicts.push(verdict.map(|()| {
                 let seq = common.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
                 grant(&mut draft.changes, wish, (seq, at))
@@ -85,14 +96,18 @@ impl<'a> Draft<'a> {
 
     fn finish(&mut self, finish: &'a Finish, open: Option<&HashMap<i64, OpenRow>>, at: i64) {
         self.changes.requests.extend(finish.record.as_deref());
-        let own = OpenRow { reserved_at: finish.reserved_at, ceiling: finish.ceiling.0 };
+        let own = || OpenRow {
+            reserved_at: finish.reserved_at,
+            ceiling: finish.ceiling.0,
+            key: finish.key.clone(),
+        };
         let open = match open {
-            None => Some(own),
-            Some(open) => open.get(&finish.seq).copied(),
+            None => Some(own()),
+            Some(open) => open.get(&finish.seq).cloned(),
         };
         if let Some(open) = open {
             self.changes.gone.push(finish.seq);
-            let charge = recovery::apply(&mut self.books, (finish.seq, open), finish.outcome, at);
+            let charge = recovery::apply(&mut self.books, (finish.seq, &open), finish.outcome, at);
             self.changes.charged.extend(charge);
         }
     }
@@ -108,5 +123,5 @@ fn grant<'a>(changes: &mut Changes<'a>, wish: &'a Wish, (seq, at): (i64, i64)) -
     let (request, project) = (request.as_str(), project.as_deref());
     let (key, model, ceiling) = (key.as_str(), model.as_str(), ceiling(wish));
     changes.reserved.push((seq, request, *attempt, key, project, model, at, ceiling.0));
-    Grant { seq, reserved_at: at, ceiling }
+    Grant { seq, key: wish.ask.key.clone(), reserved_at: at, ceiling }
 }

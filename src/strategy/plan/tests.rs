@@ -75,7 +75,7 @@ impl Ask {
             prompt: PromptTokens { likely: 1_000, ceiling: 1_500, audio: 0 },
             client_cap: None,
             answers: 1,
-            headroom: Headroom { daily: open.clone(), monthly: open, per_request: None },
+            headroom: Headroom { daily: open.clone(), monthly: open, per_request: None, key: None },
             when_exhausted: WhenExhausted::Local,
             routing: RoutingSettings {
                 unknown_model: UnknownModel::Reject,
