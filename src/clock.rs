@@ -43,6 +43,12 @@ impl ManualClock {
         now.0 = now.0.checked_add(by).unwrap_or(Timestamp::MAX);
         now.1 += by;
     }
+
+    /// Sets the wall time back, as a human or a time server may; monotonic time goes on.
+    pub fn set_back(&self, by: Duration) {
+        let mut now = self.now.lock();
+        now.0 = now.0.checked_sub(by).unwrap_or(Timestamp::MIN);
+    }
 }
 
 impl Clock for ManualClock {

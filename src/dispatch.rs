@@ -1,18 +1,28 @@
 //! Tries the plan: reserve, pick a key, call, and on failure follow the provider's advice to the
 //! next key or candidate. Ends when a first byte has arrived. It decides nothing about models,
-//! prices or status codes; what it learns goes into [`Tries`].
+//! prices or status codes; what it learns goes into [`Tries`]. A call that failed and may have been
+//! billed all the same ([`billing`]) is charged as a line of its own.
+
+mod billing;
+
+pub use billing::{BYTES_PER_TOKEN, Expectation, probable_usage};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::catalog::Model;
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Usage};
 use crate::clock::Clock;
 use crate::ids::{KeyId, ProviderId, RequestId};
 use crate::ledger::{Ask, BudgetError, Ledger, Reservation};
 use crate::limits::{Buckets, Health, Outcome, Pass};
-use crate::providers::{Advice, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply};
+use crate::money::NanoUsd;
+use crate::providers::{
+    Advice, Billed, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply,
+};
 use crate::state::ProviderEntry;
 use crate::strategy::{Candidate, GaveOut};
 use crate::telemetry;
@@ -36,8 +46,14 @@ pub struct Order {
     pub request: Arc<ChatRequest>,
     /// Client headers that belong to the provider's protocol.
     pub forwarded: Vec<(String, String)>,
+    /// When it came: the moment of the prices.
+    pub received_at: Timestamp,
     /// Counted high.
     pub prompt_tokens: u64,
+    /// The best guess of the prompt, in tokens.
+    pub likely_prompt: u32,
+    /// The usual length of an answer to such work, in tokens.
+    pub usual_answer: u32,
     /// The whole request ends here.
     pub deadline: Instant,
     /// Most targets that are called after the first.
@@ -61,6 +77,10 @@ pub struct Attempt {
     /// The upstream's status; `null` if it gave none.
     pub status: Option<u16>,
     pub reason: String,
+    /// What the call has probably cost though it failed: a line of the same request, part of its
+    /// cost. In USD; absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
 }
 
 /// What has been tried so far for the request.
@@ -79,6 +99,10 @@ pub struct Tries {
     pub limited: Vec<String>,
     /// The call that runs now: kept here so that its account can be closed when the caller leaves.
     pub open: Option<OpenCall>,
+    /// What the calls that failed have probably cost together.
+    pub spent: NanoUsd,
+    /// The answer is there and being settled: from here on the account closes itself.
+    pub settling: bool,
 }
 
 /// A call without an answer yet, and what it holds from buckets and ledger.
@@ -87,6 +111,45 @@ pub struct OpenCall {
     pub candidate: Candidate,
     pub pass: Option<Pass>,
     pub reservation: Option<Reservation>,
+}
+
+impl OpenCall {
+    /// Gives back what the call did not use. `usage`: what it was probably billed for.
+    async fn close(self, desk: Desk<'_>, usage: Option<Usage>, at: Timestamp) -> NanoUsd {
+        let Self { candidate, pass, reservation } = self;
+        let Some(usage) = usage else {
+            if let Some(pass) = pass {
+                desk.buckets.refund(pass);
+            }
+            if let Some(reservation) = reservation {
+                reservation.release().await;
+            }
+            return NanoUsd::ZERO;
+        };
+        if let Some(pass) = pass {
+            desk.buckets.correct(pass, usage.prompt_tokens() + usage.output);
+        }
+        let (Some(price), Some(reservation)) = (&candidate.model.price, reservation) else {
+            return NanoUsd::ZERO;
+        };
+        let cost = price.cost(at, &usage).min(reservation.ceiling());
+        if let Err(error) = reservation.charge_unconfirmed(cost).await {
+            tracing::error!(%error, "the ledger took the charge of a failed call late or not at all");
+        }
+        cost
+    }
+}
+
+impl Order {
+    /// What is known of a call to `candidate` before it is made.
+    pub fn expectation(&self, candidate: &Candidate) -> Expectation {
+        Expectation {
+            prompt: self.likely_prompt,
+            answer: self.usual_answer,
+            cap: candidate.output_cap,
+            stream: self.request.stream,
+        }
+    }
 }
 
 impl Tries {
@@ -109,23 +172,22 @@ impl Tries {
         }
     }
 
-    /// Ends the open call: it cost nothing.
-    async fn give_back(&mut self, desk: Desk<'_>) {
-        let Some(OpenCall { pass, reservation, .. }) = self.open.take() else { return };
-        if let Some(pass) = pass {
-            desk.buckets.refund(pass);
-        }
-        if let Some(reservation) = reservation {
-            reservation.release().await;
-        }
+    /// Ends the open call, which has failed. Returns what it has probably cost.
+    async fn close(&mut self, desk: Desk<'_>, order: &Order, billed: Billed) -> NanoUsd {
+        let Some(call) = self.open.take() else { return NanoUsd::ZERO };
+        let expected = order.expectation(&call.candidate);
+        let cost = call.close(desk, probable_usage(billed, expected), order.received_at).await;
+        self.spent += cost;
+        cost
     }
 
-    /// Notes that a target failed.
-    pub fn fail(&mut self, model: &Model, error: &ProviderError) {
+    /// Notes that a target failed, and what that has probably cost.
+    pub fn fail(&mut self, model: &Model, error: &ProviderError, cost: NanoUsd) {
         self.attempts.push(Attempt {
             model_id: model.id.to_string(),
             status: error.status,
             reason: error.message.clone(),
+            cost_usd: (!cost.is_zero()).then(|| cost.to_usd_f64()),
         });
         self.kinds.push(error.kind);
         if let Some(wait) = error.retry_after {
@@ -233,7 +295,7 @@ async fn call_with_keys(
 ) -> Result<Option<Dispatched>, Halt> {
     let model = &candidate.model;
     let Some(entry) = desk.providers.get(&model.provider) else {
-        tries.give_back(desk).await;
+        tries.close(desk, order, Billed::Nothing).await;
         return Ok(None);
     };
     let keys = &entry.settings.api_keys;
@@ -252,7 +314,8 @@ async fn call_with_keys(
         let left = order.deadline.saturating_duration_since(now);
         let Ok(result) = tokio::time::timeout(left, entry.transport.call(call)).await else {
             desk.health.report(model, slot, Outcome::Abandoned, desk.clock.instant());
-            tries.give_back(desk).await;
+            let cost = tries.close(desk, order, Billed::AtWork).await;
+            tries.fail(model, &out_of_time(), cost);
             return Err(Halt::Deadline);
         };
         let now = desk.clock.instant();
@@ -271,7 +334,7 @@ async fn call_with_keys(
         tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
         let advice = error.kind.advice();
         if advice == Advice::Stop {
-            tries.give_back(desk).await;
+            tries.close(desk, order, error.billed).await;
             return Err(Halt::Refused(error));
         }
         if advice == Advice::LargerWindow {
@@ -282,11 +345,23 @@ async fn call_with_keys(
             break;
         }
     }
-    tries.give_back(desk).await;
+    let billed = last.as_ref().map_or(Billed::Nothing, |error| error.billed);
+    let cost = tries.close(desk, order, billed).await;
     if let Some(error) = last {
-        tries.fail(model, &error);
+        tries.fail(model, &error, cost);
     }
     Ok(None)
+}
+
+fn out_of_time() -> ProviderError {
+    ProviderError {
+        kind: ProviderErrorKind::Timeout,
+        status: None,
+        message: "no answer within server.request_timeout_s".to_owned(),
+        body: None,
+        retry_after: None,
+        billed: Billed::AtWork,
+    }
 }
 
 #[cfg(test)]
@@ -298,7 +373,7 @@ mod tests {
         let mut tries = Tries::default();
         tries.limited.push("a/m: our own rate limit `minute cap` is used up".to_owned());
         assert_eq!(tries.gave_out(), GaveOut::Calls);
-        let limit = crate::money::NanoUsd(1);
+        let limit = NanoUsd(1);
         tries.budget = Some(BudgetError::PerRequest { limit, asked: limit });
         assert_eq!(tries.gave_out(), GaveOut::Money);
     }

@@ -1,4 +1,5 @@
-//! The account of one answered request: what it used, what that cost, and the `_proxy` object.
+//! The account of one answered request: what it used, what that cost, and the `_proxy` object. An
+//! account that nobody closes (a task that panics or is aborted) closes itself: charged in full.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,29 +8,54 @@ use serde_json::{Value, json};
 
 use crate::catalog::Model;
 use crate::chat::Usage;
-use crate::dispatch::Attempt;
+use crate::dispatch::{Attempt, BYTES_PER_TOKEN, Expectation, Tries, probable_usage};
 use crate::ids::RequestId;
 use crate::ledger::{RequestRecord, Reservation};
 use crate::limits::Pass;
 use crate::money::NanoUsd;
+use crate::providers::Billed;
 use crate::state::Runtime;
 use crate::strategy::Candidate;
 use crate::telemetry;
 use crate::wire::Observed;
 
-/// Bytes of text to a token, where a provider reports no usage.
-pub const BYTES_PER_TOKEN: u64 = 4;
+/// How an answer ended that did not end well: the error code and the status on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub code: &'static str,
+    pub status: u16,
+}
+
+impl Ended {
+    /// The client hung up. 499 is what nginx logs for it; no client ever sees it.
+    pub const CLIENT_GONE: Self = Self { code: "client_gone", status: 499 };
+    /// The upstream broke off, or time was up, after the client had seen a part of the stream.
+    pub const BROKEN: Self = Self { code: "stream_broken", status: 200 };
+    /// The router stopped while the stream went on.
+    pub const CUT: Self = Self { code: "shutdown", status: 200 };
+    /// The router stopped before an answer began.
+    pub const SHUTDOWN: Self = Self { code: "shutdown", status: 503 };
+    /// A part of the router panicked while the stream went on.
+    pub const PANIC_IN_STREAM: Self = Self { code: "internal_error", status: 200 };
+    /// A part of the router panicked before an answer began.
+    pub const PANIC: Self = Self { code: "internal_error", status: 503 };
+    /// Nobody closed the account.
+    const ABANDONED: Self = Self { code: "interrupted", status: 0 };
+}
 
 /// What is needed to settle and record a request once its answer has ended.
 pub struct Closing {
     runtime: Arc<Runtime>,
+    /// `None` for a model that costs nothing, and once the account is closed.
     reservation: Option<Reservation>,
     pass: Option<Pass>,
     record: RequestRecord,
     candidate: Candidate,
     attempts: Vec<Attempt>,
-    /// Prompt tokens to charge where the provider reports none.
-    prompt_tokens: u32,
+    /// What the calls before this one have cost.
+    spent: NanoUsd,
+    /// Charged where the provider reports nothing.
+    expected: Expectation,
     received: Instant,
     first_byte: Option<Instant>,
 }
@@ -38,6 +64,7 @@ pub struct Closing {
 #[derive(Debug)]
 pub struct Closed {
     pub usage: Usage,
+    /// Of all calls of the request.
     pub cost: NanoUsd,
     /// The `_proxy` object.
     pub proxy: Value,
@@ -49,8 +76,8 @@ impl Closing {
         runtime: Arc<Runtime>,
         (candidate, reservation, pass): (Candidate, Option<Reservation>, Option<Pass>),
         record: RequestRecord,
-        attempts: Vec<Attempt>,
-        (received, prompt_tokens): (Instant, u32),
+        tries: &Tries,
+        (received, expected): (Instant, Expectation),
     ) -> Self {
         Self {
             runtime,
@@ -58,8 +85,9 @@ impl Closing {
             pass,
             record,
             candidate,
-            attempts,
-            prompt_tokens,
+            attempts: tries.attempts.clone(),
+            spent: tries.spent,
+            expected,
             received,
             first_byte: None,
         }
@@ -94,53 +122,94 @@ impl Closing {
         }
     }
 
-    /// Gives back what was held: the answer could not be used.
-    pub async fn release(self) {
-        if let Some(pass) = self.pass {
-            self.runtime.buckets.refund(pass);
+    /// Ends the call without an answer that could be used, for the next candidate to take over.
+    /// Returns what it has probably cost: a line of its own.
+    pub async fn fail(mut self, billed: Billed) -> NanoUsd {
+        let usage = probable_usage(billed, self.expected);
+        let (pass, reservation) = (self.pass.take(), self.reservation.take());
+        let Some(usage) = usage else {
+            if let Some(pass) = pass {
+                self.runtime.buckets.refund(pass);
+            }
+            if let Some(reservation) = reservation {
+                reservation.release().await;
+            }
+            return NanoUsd::ZERO;
+        };
+        if let Some(pass) = pass {
+            self.runtime.buckets.correct(pass, usage.prompt_tokens() + usage.output);
         }
-        if let Some(reservation) = self.reservation {
-            reservation.release().await;
+        let Some(reservation) = reservation else { return NanoUsd::ZERO };
+        let cost = self.price(&usage).min(reservation.ceiling());
+        if let Err(error) = reservation.charge_unconfirmed(cost).await {
+            tracing::error!(%error, "the ledger took the charge of a failed call late or not at all");
         }
+        cost
     }
 
-    /// Settles, records and counts. `error` is the code where the answer did not end well.
-    pub async fn close(self, observed: &Observed, error: Option<&str>) -> Closed {
+    fn price(&self, usage: &Usage) -> NanoUsd {
+        let price = self.candidate.model.price.as_ref();
+        price.map_or(NanoUsd::ZERO, |price| price.cost(self.record.started_at, usage))
+    }
+
+    /// Settles, records and counts. `ended`: the answer did not end well.
+    pub async fn close(mut self, observed: &Observed, ended: Option<Ended>) -> Closed {
         let (usage, estimated) = self.usage(observed);
-        let Self { runtime, reservation, pass, mut record, candidate, attempts, .. } = self;
-        let now = runtime.clock.instant();
-        let cost = candidate
-            .model
-            .price
-            .as_ref()
-            .map_or(NanoUsd::ZERO, |price| price.cost(record.started_at, &usage));
-        record.elapsed = now.saturating_duration_since(self.received);
-        record.first_byte = self.first_byte.map(|at| at.saturating_duration_since(self.received));
-        record.usage = usage;
-        record.estimated = estimated;
-        record.cost = cost;
-        record.error = error.map(str::to_owned);
-        record.status = if error == Some("client_gone") { CLIENT_GONE } else { 200 };
-        if let Some(pass) = pass {
-            let tokens = usage.prompt_tokens() + usage.output;
-            runtime.buckets.correct(pass, tokens);
+        let reservation = self.reservation.take();
+        let mut cost = self.price(&usage);
+        if estimated && let Some(reservation) = &reservation {
+            // A guess is no reason to pass a limit.
+            cost = cost.min(reservation.ceiling());
         }
-        let proxy = proxy(&record, &candidate, &attempts);
+        let record = self.finished((usage, estimated), cost, ended);
+        if let Some(pass) = self.pass.take() {
+            let tokens = usage.prompt_tokens() + usage.output;
+            self.runtime.buckets.correct(pass, tokens);
+        }
+        let proxy = proxy(&record, &self.candidate, &self.attempts);
+        let total = record.cost;
         telemetry::request_finished(&record);
         match reservation {
             Some(reservation) => {
-                if let Err(error) = reservation.settle(record).await {
+                if let Err(error) = reservation.settle_part(cost, record).await {
                     tracing::error!(%error, "the ledger took the settlement late or not at all");
                 }
             }
-            None => runtime.ledger.record(record).await,
+            None => self.runtime.ledger.record(record).await,
         }
-        Closed { usage, cost, proxy }
+        Closed { usage, cost: total, proxy }
+    }
+
+    /// The record with its outcome; `cost` is that of the last call.
+    fn finished(
+        &self,
+        (usage, estimated): (Usage, bool),
+        cost: NanoUsd,
+        ended: Option<Ended>,
+    ) -> RequestRecord {
+        let mut record = self.record.clone();
+        let now = self.runtime.clock.instant();
+        record.elapsed = now.saturating_duration_since(self.received);
+        record.first_byte = self.first_byte.map(|at| at.saturating_duration_since(self.received));
+        record.usage = usage;
+        record.estimated = estimated || !self.spent.is_zero();
+        record.cost = cost + self.spent;
+        record.error = ended.map(|ended| ended.code.to_owned());
+        record.status = ended.map_or(200, |ended| ended.status);
+        record
     }
 }
 
-/// What nginx logs for a client that hung up; no client ever sees it.
-pub const CLIENT_GONE: u16 = 499;
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let Some(reservation) = self.reservation.take() else { return };
+        let (usage, _) = self.usage(&Observed::default());
+        let ceiling = reservation.ceiling();
+        let record = self.finished((usage, true), ceiling, Some(Ended::ABANDONED));
+        telemetry::request_finished(&record);
+        reservation.abandon(record);
+    }
+}
 
 fn proxy(record: &RequestRecord, candidate: &Candidate, attempts: &[Attempt]) -> Value {
     json!({
@@ -175,7 +244,7 @@ impl Closing {
             Some(usage) if observed.usage_complete => (usage, false),
             Some(usage) => (Usage { output: usage.output.max(output), ..usage }, true),
             None => {
-                let input = u64::from(self.prompt_tokens);
+                let input = u64::from(self.expected.prompt);
                 (Usage { input, output, ..Usage::default() }, true)
             }
         }

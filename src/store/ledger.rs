@@ -188,7 +188,7 @@ UNION ALL SELECT
    WHERE scope = ?1 AND period = ?5 AND starts_at = ?6 AND ends_at = ?7),
   (SELECT SUM(ceiling) FROM reservations WHERE reserved_at >= ?6 AND reserved_at < ?7), 0)";
 
-fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
+pub(super) fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
     serde_json::to_string(list)
         .map_err(|error| StoreError::from(sqlx::Error::Encode(Box::new(error))))
 }
