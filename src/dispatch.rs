@@ -114,29 +114,34 @@ pub struct OpenCall {
 }
 
 impl OpenCall {
-    /// Gives back what the call did not use. `usage`: what it was probably billed for.
-    async fn close(self, desk: Desk<'_>, usage: Option<Usage>, at: Timestamp) -> NanoUsd {
-        let Self { candidate, pass, reservation } = self;
-        let Some(usage) = usage else {
-            if let Some(pass) = pass {
-                desk.buckets.refund(pass);
+    /// What the call cost if it was billed for `usage`: never more than was reserved.
+    pub fn cost(&self, usage: Option<&Usage>, at: Timestamp) -> NanoUsd {
+        match (usage, &self.candidate.model.price, &self.reservation) {
+            (Some(usage), Some(price), Some(reservation)) => {
+                price.cost(at, usage).min(reservation.ceiling())
             }
-            if let Some(reservation) = reservation {
-                reservation.release().await;
+            _ => NanoUsd::ZERO,
+        }
+    }
+
+    /// Gives back what the call did not use; without `usage`, all of it.
+    pub async fn close(self, buckets: &Buckets, usage: Option<&Usage>, cost: NanoUsd) {
+        match (self.pass, usage) {
+            (Some(pass), None) => buckets.refund(pass),
+            (Some(pass), Some(usage)) => {
+                buckets.correct(pass, usage.prompt_tokens() + usage.output);
             }
-            return NanoUsd::ZERO;
-        };
-        if let Some(pass) = pass {
-            desk.buckets.correct(pass, usage.prompt_tokens() + usage.output);
+            (None, _) => {}
         }
-        let (Some(price), Some(reservation)) = (&candidate.model.price, reservation) else {
-            return NanoUsd::ZERO;
-        };
-        let cost = price.cost(at, &usage).min(reservation.ceiling());
-        if let Err(error) = reservation.charge_unconfirmed(cost).await {
-            tracing::error!(%error, "the ledger took the charge of a failed call late or not at all");
+        match (self.reservation, usage) {
+            (Some(reservation), None) => reservation.release().await,
+            (Some(reservation), Some(_)) => {
+                if let Err(error) = reservation.charge_unconfirmed(cost).await {
+                    tracing::error!(%error, "the ledger took a failed call's charge late or not at all");
+                }
+            }
+            (None, _) => {}
         }
-        cost
     }
 }
 
@@ -175,9 +180,11 @@ impl Tries {
     /// Ends the open call, which has failed. Returns what it has probably cost.
     async fn close(&mut self, desk: Desk<'_>, order: &Order, billed: Billed) -> NanoUsd {
         let Some(call) = self.open.take() else { return NanoUsd::ZERO };
-        let expected = order.expectation(&call.candidate);
-        let cost = call.close(desk, probable_usage(billed, expected), order.received_at).await;
+        let usage = probable_usage(billed, order.expectation(&call.candidate));
+        let cost = call.cost(usage.as_ref(), order.received_at);
+        // Before anybody can leave: the charge is on its way with the first step of what follows.
         self.spent += cost;
+        call.close(desk.buckets, usage.as_ref(), cost).await;
         cost
     }
 

@@ -164,9 +164,7 @@ async fn relay(
             Err(error) => {
                 let now = app.runtime.clock.instant();
                 app.runtime.health.report(&model, 0, error.outcome(), now);
-                let cost = closing.fail(error.billed).await;
-                tries.spent += cost;
-                tries.fail(&model, &error, cost);
+                closing.fail(&error, tries).await;
                 return None;
             }
         };

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::catalog::Model;
 use crate::chat::Usage;
-use crate::dispatch::{Attempt, BYTES_PER_TOKEN, Expectation, Tries, probable_usage};
+use crate::dispatch::{Attempt, BYTES_PER_TOKEN, Expectation, OpenCall, Tries, probable_usage};
 use crate::ids::RequestId;
 use crate::ledger::{RequestRecord, Reservation};
 use crate::limits::Pass;
 use crate::money::NanoUsd;
-use crate::providers::Billed;
+use crate::providers::ProviderError;
 use crate::state::Runtime;
 use crate::strategy::Candidate;
 use crate::telemetry;
@@ -122,29 +122,19 @@ impl Closing {
         }
     }
 
-    /// Ends the call without an answer that could be used, for the next candidate to take over.
-    /// Returns what it has probably cost: a line of its own.
-    pub async fn fail(mut self, billed: Billed) -> NanoUsd {
-        let usage = probable_usage(billed, self.expected);
-        let (pass, reservation) = (self.pass.take(), self.reservation.take());
-        let Some(usage) = usage else {
-            if let Some(pass) = pass {
-                self.runtime.buckets.refund(pass);
-            }
-            if let Some(reservation) = reservation {
-                reservation.release().await;
-            }
-            return NanoUsd::ZERO;
+    /// The call has brought no answer that could be used: ends the account for the next candidate to
+    /// take over. What it has probably cost, a line of its own, is noted in `tries`.
+    pub async fn fail(mut self, error: &ProviderError, tries: &mut Tries) {
+        let usage = probable_usage(error.billed, self.expected);
+        let call = OpenCall {
+            candidate: self.candidate.clone(),
+            pass: self.pass.take(),
+            reservation: self.reservation.take(),
         };
-        if let Some(pass) = pass {
-            self.runtime.buckets.correct(pass, usage.prompt_tokens() + usage.output);
-        }
-        let Some(reservation) = reservation else { return NanoUsd::ZERO };
-        let cost = self.price(&usage).min(reservation.ceiling());
-        if let Err(error) = reservation.charge_unconfirmed(cost).await {
-            tracing::error!(%error, "the ledger took the charge of a failed call late or not at all");
-        }
-        cost
+        let cost = call.cost(usage.as_ref(), self.record.started_at);
+        tries.spent += cost;
+        tries.fail(&self.candidate.model, error, cost);
+        call.close(&self.runtime.buckets, usage.as_ref(), cost).await;
     }
 
     fn price(&self, usage: &Usage) -> NanoUsd {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::budget::nanos;
 use crate::disconnect::eventually;
 use crate::openai::one_provider;
-use crate::support::{Books, Process, SLOW_CHUNK, SLOW_PROMPT, Script, Upstream};
+use crate::support::{Books, Process, SLOW_CHUNK, SLOW_PROMPT, Script, Upstream, program};
 
 /// The configuration of a program: what the in-process routers are given by their harness.
 pub fn serving(toml: &str) -> String {
@@ -190,7 +190,7 @@ async fn killed_at_any_moment_it_has_charged_what_the_provider_served() {
 
 /// `edge-router requests` shows every row of the ledger, with the same sum.
 fn assert_shown_by_the_command(dir: &Path, books: &Books) {
-    let output = Command::new(env!("CARGO_BIN_EXE_edge-router"))
+    let output = Command::new(program())
         .args(["requests", "--since", "1d", "--limit", "100000", "--json"])
         .current_dir(dir)
         .env_clear()

@@ -6,6 +6,6 @@ mod router;
 mod upstream;
 
 pub use books::{Books, connect};
-pub use process::Process;
+pub use process::{Process, program};
 pub use router::{TestRouter, nothing, sse_events};
 pub use upstream::{SLOW_CHUNK, SLOW_PROMPT, Script, Tail, Upstream, chunk, frames};

@@ -7,6 +7,12 @@ use std::process::{Child, Command, Stdio};
 use parking_lot::Mutex;
 use serde_json::Value;
 
+/// Where the program is: where nextest says, if it has moved it, else where it was built.
+pub fn program() -> String {
+    let built = env!("CARGO_BIN_EXE_edge-router");
+    std::env::var("NEXTEST_BIN_EXE_edge-router").unwrap_or_else(|_| built.to_owned())
+}
+
 /// A running `edge-router serve`. Killed when dropped.
 pub struct Process {
     pub base: String,
@@ -18,7 +24,7 @@ impl Process {
     /// Starts on the configuration `edge-router.toml` and the data in `dir`, and waits until it is
     /// ready.
     pub async fn start(dir: &Path) -> Self {
-        Self::start_as(dir, Command::new(env!("CARGO_BIN_EXE_edge-router"))).await
+        Self::start_as(dir, Command::new(program())).await
     }
 
     /// As [`Self::start`], through another command: its arguments are those of the program.
