@@ -200,7 +200,7 @@ fn ledger(c: &mut Criterion) {
                 for _ in 0..count {
                     let began = SystemClock.instant();
                     let reservation = ledger.reserve(ask()).await.expect("room in the budget");
-                    taken += (SystemClock.instant() - began);
+                    taken += SystemClock.instant() - began;
                     reservation.release().await;
                 }
                 taken

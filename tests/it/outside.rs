@@ -173,6 +173,8 @@ async fn killed_at_any_moment_it_has_charged_what_the_provider_served() {
         interrupted += usize::from(row.error.as_deref() == Some("interrupted"));
     }
     assert_eq!(books.unconfirmed().len(), interrupted);
+    // Over many rounds some streams end before the kill and some do not.
+    assert!(rounds() < 10 || (confirmed > 0 && open > 0), "{confirmed} settled, {open} open");
     let invoice = upstream.invoice();
     // Whatever the provider has finished and the router has not settled is among the interrupted.
     assert!(confirmed <= invoice.finished, "{confirmed} settled of {invoice:?}");
