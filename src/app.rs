@@ -14,14 +14,21 @@ use crate::providers::ProviderKind;
 
 /// Longest wait for relays and background tasks when the router stops.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Longest wait for those that were cut to settle.
+const SETTLE: Duration = Duration::from_secs(3);
 
-/// Lets every task finish, then flushes the ledger.
+/// Lets every task finish, cuts and settles those that do not, then flushes the ledger.
 pub async fn close(state: &AppState) {
     let runtime = &state.runtime;
     runtime.shutdown.cancel();
     runtime.tasks.close();
     if tokio::time::timeout(DRAIN, runtime.tasks.wait()).await.is_err() {
-        tracing::warn!("tasks were still running; their reservations are settled as dispatched");
+        runtime.cut.cancel();
+        if tokio::time::timeout(SETTLE, runtime.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "tasks are still running; the next start charges what they hold in full"
+            );
+        }
     }
     runtime.ledger.close().await;
 }

@@ -1,18 +1,28 @@
 //! Tries the plan: reserve, pick a key, call, and on failure follow the provider's advice to the
 //! next key or candidate. Ends when a first byte has arrived. It decides nothing about models,
-//! prices or status codes; what it learns goes into [`Tries`].
+//! prices or status codes; what it learns goes into [`Tries`]. A call that failed and may have been
+//! billed all the same ([`billing`]) is charged as a line of its own.
+
+mod billing;
+
+pub use billing::{BYTES_PER_TOKEN, Expectation, probable_usage};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::catalog::Model;
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Usage};
 use crate::clock::Clock;
 use crate::ids::{KeyId, ProviderId, RequestId};
 use crate::ledger::{Ask, BudgetError, KeyBudget, Ledger, Reservation};
 use crate::limits::{Buckets, Health, Outcome, Pass};
-use crate::providers::{Advice, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply};
+use crate::money::NanoUsd;
+use crate::providers::{
+    Advice, Billed, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply,
+};
 use crate::state::ProviderEntry;
 use crate::strategy::{Candidate, GaveOut};
 use crate::telemetry;
@@ -38,8 +48,14 @@ pub struct Order {
     pub request: Arc<ChatRequest>,
     /// Client headers that belong to the provider's protocol.
     pub forwarded: Vec<(String, String)>,
+    /// When it came: the moment of the prices.
+    pub received_at: Timestamp,
     /// Counted high.
     pub prompt_tokens: u64,
+    /// The best guess of the prompt, in tokens.
+    pub likely_prompt: u32,
+    /// The usual length of an answer to such work, in tokens.
+    pub usual_answer: u32,
     /// The whole request ends here.
     pub deadline: Instant,
     /// Most targets that are called after the first.
@@ -63,6 +79,10 @@ pub struct Attempt {
     /// The upstream's status; `null` if it gave none.
     pub status: Option<u16>,
     pub reason: String,
+    /// What the call has probably cost though it failed: a line of the same request, part of its
+    /// cost. In USD; absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
 }
 
 /// What has been tried so far for the request.
@@ -81,6 +101,10 @@ pub struct Tries {
     pub limited: Vec<String>,
     /// The call that runs now: kept here so that its account can be closed when the caller leaves.
     pub open: Option<OpenCall>,
+    /// What the calls that failed have probably cost together.
+    pub spent: NanoUsd,
+    /// The answer is there and being settled: from here on the account closes itself.
+    pub settling: bool,
 }
 
 /// A call without an answer yet, and what it holds from buckets and ledger.
@@ -89,6 +113,50 @@ pub struct OpenCall {
     pub candidate: Candidate,
     pub pass: Option<Pass>,
     pub reservation: Option<Reservation>,
+}
+
+impl OpenCall {
+    /// What the call cost if it was billed for `usage`: never more than was reserved.
+    pub fn cost(&self, usage: Option<&Usage>, at: Timestamp) -> NanoUsd {
+        match (usage, &self.candidate.model.price, &self.reservation) {
+            (Some(usage), Some(price), Some(reservation)) => {
+                price.cost(at, usage).min(reservation.ceiling())
+            }
+            _ => NanoUsd::ZERO,
+        }
+    }
+
+    /// Gives back what the call did not use; without `usage`, all of it.
+    pub async fn close(self, buckets: &Buckets, usage: Option<&Usage>, cost: NanoUsd) {
+        match (self.pass, usage) {
+            (Some(pass), None) => buckets.refund(pass),
+            (Some(pass), Some(usage)) => {
+                buckets.correct(pass, usage.prompt_tokens() + usage.output);
+            }
+            (None, _) => {}
+        }
+        match (self.reservation, usage) {
+            (Some(reservation), None) => reservation.release().await,
+            (Some(reservation), Some(_)) => {
+                if let Err(error) = reservation.charge_unconfirmed(cost).await {
+                    tracing::error!(%error, "the ledger took a failed call's charge late or not at all");
+                }
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+impl Order {
+    /// What is known of a call to `candidate` before it is made.
+    pub fn expectation(&self, candidate: &Candidate) -> Expectation {
+        Expectation {
+            prompt: self.likely_prompt,
+            answer: self.usual_answer,
+            cap: candidate.output_cap,
+            stream: self.request.stream,
+        }
+    }
 }
 
 impl Tries {
@@ -111,23 +179,24 @@ impl Tries {
         }
     }
 
-    /// Ends the open call: it cost nothing.
-    async fn give_back(&mut self, desk: Desk<'_>) {
-        let Some(OpenCall { pass, reservation, .. }) = self.open.take() else { return };
-        if let Some(pass) = pass {
-            desk.buckets.refund(pass);
-        }
-        if let Some(reservation) = reservation {
-            reservation.release().await;
-        }
+    /// Ends the open call, which has failed. Returns what it has probably cost.
+    async fn close(&mut self, desk: Desk<'_>, order: &Order, billed: Billed) -> NanoUsd {
+        let Some(call) = self.open.take() else { return NanoUsd::ZERO };
+        let usage = probable_usage(billed, order.expectation(&call.candidate));
+        let cost = call.cost(usage.as_ref(), order.received_at);
+        // Before anybody can leave: the charge is on its way with the first step of what follows.
+        self.spent += cost;
+        call.close(desk.buckets, usage.as_ref(), cost).await;
+        cost
     }
 
-    /// Notes that a target failed.
-    pub fn fail(&mut self, model: &Model, error: &ProviderError) {
+    /// Notes that a target failed, and what that has probably cost.
+    pub fn fail(&mut self, model: &Model, error: &ProviderError, cost: NanoUsd) {
         self.attempts.push(Attempt {
             model_id: model.id.to_string(),
             status: error.status,
             reason: error.message.clone(),
+            cost_usd: (!cost.is_zero()).then(|| cost.to_usd_f64()),
         });
         self.kinds.push(error.kind);
         if let Some(wait) = error.retry_after {
@@ -236,7 +305,7 @@ async fn call_with_keys(
 ) -> Result<Option<Dispatched>, Halt> {
     let model = &candidate.model;
     let Some(entry) = desk.providers.get(&model.provider) else {
-        tries.give_back(desk).await;
+        tries.close(desk, order, Billed::Nothing).await;
         return Ok(None);
     };
     let keys = &entry.settings.api_keys;
@@ -255,7 +324,8 @@ async fn call_with_keys(
         let left = order.deadline.saturating_duration_since(now);
         let Ok(result) = tokio::time::timeout(left, entry.transport.call(call)).await else {
             desk.health.report(model, slot, Outcome::Abandoned, desk.clock.instant());
-            tries.give_back(desk).await;
+            let cost = tries.close(desk, order, Billed::AtWork).await;
+            tries.fail(model, &out_of_time(), cost);
             return Err(Halt::Deadline);
         };
         let now = desk.clock.instant();
@@ -274,7 +344,7 @@ async fn call_with_keys(
         tracing::debug!(model = %model.id, status = error.status, kind = %error.kind, "call failed");
         let advice = error.kind.advice();
         if advice == Advice::Stop {
-            tries.give_back(desk).await;
+            tries.close(desk, order, error.billed).await;
             return Err(Halt::Refused(error));
         }
         if advice == Advice::LargerWindow {
@@ -285,11 +355,23 @@ async fn call_with_keys(
             break;
         }
     }
-    tries.give_back(desk).await;
+    let billed = last.as_ref().map_or(Billed::Nothing, |error| error.billed);
+    let cost = tries.close(desk, order, billed).await;
     if let Some(error) = last {
-        tries.fail(model, &error);
+        tries.fail(model, &error, cost);
     }
     Ok(None)
+}
+
+fn out_of_time() -> ProviderError {
+    ProviderError {
+        kind: ProviderErrorKind::Timeout,
+        status: None,
+        message: "no answer within server.request_timeout_s".to_owned(),
+        body: None,
+        retry_after: None,
+        billed: Billed::AtWork,
+    }
 }
 
 #[cfg(test)]
@@ -301,7 +383,7 @@ mod tests {
         let mut tries = Tries::default();
         tries.limited.push("a/m: our own rate limit `minute cap` is used up".to_owned());
         assert_eq!(tries.gave_out(), GaveOut::Calls);
-        let limit = crate::money::NanoUsd(1);
+        let limit = NanoUsd(1);
         tries.budget = Some(BudgetError::PerRequest { limit, asked: limit });
         assert_eq!(tries.gave_out(), GaveOut::Money);
     }

@@ -22,6 +22,7 @@ mod marks;
 mod record;
 mod recovery;
 mod reservation;
+mod standby;
 mod view;
 mod window;
 mod writer;

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::catalog::Tier;
 use crate::chat::ChatRequest;
+use crate::dispatch::Tries;
 use crate::ids::{KeyId, ModelId, RequestId};
 use crate::keys::{ClientKey, Seat, Throttled};
 use crate::ledger::KeyBudget;
@@ -231,6 +232,7 @@ async fn answered(
     let counter = app.runtime.turn.fetch_add(1, Ordering::Relaxed);
     let mut decision = decide::decide(app, context, request, counter).await;
     if let Some(error) = decision.unresolved() {
+        answer::record_unanswered(app, &decision, &Tries::default(), &error).await;
         return Err(error);
     }
     let first = decision.preview();

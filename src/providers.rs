@@ -124,6 +124,20 @@ pub struct ProviderError {
     /// The upstream's error body, handed to the client when the error is the client's.
     pub body: Option<Bytes>,
     pub retry_after: Option<Duration>,
+    /// Whether the provider may have billed the call all the same.
+    pub billed: Billed,
+}
+
+/// What a provider had done when a call to it failed, as far as that costs money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Billed {
+    /// It was not reached, refused the call, or failed itself: providers bill answers only.
+    #[default]
+    Nothing,
+    /// It had taken the prompt and was at work when it was left.
+    AtWork,
+    /// It had sent so many bytes of an answer, which could not be used.
+    Bytes(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::Display)]

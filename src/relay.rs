@@ -1,22 +1,24 @@
 //! Brings the provider's answer to the client and closes the account, once, by whatever exit: the
-//! normal end, a client that hangs up, an upstream that breaks, the deadline. It decides nothing
-//! about models and writes no protocol of its own (`wire` does).
+//! normal end, a client that hangs up, an upstream that breaks, the deadline, a router that stops, a
+//! panic. It decides nothing about models and writes no protocol of its own (`wire` does).
 
 mod closing;
 
-pub use closing::{BYTES_PER_TOKEN, CLIENT_GONE, Closed, Closing};
+pub use closing::{Closed, Closing, Ended};
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::chat::{ChatEvent, ChatRequest, Dialect};
-use crate::providers::{ProviderError, ProviderErrorKind, ReplyBody};
+use crate::providers::{Billed, ProviderError, ProviderErrorKind, ReplyBody};
 use crate::wire::{Answer, AnswerShell, StreamFault, StreamRelay};
 
 /// Silence after which the client is told that the answer is still coming (CONTRACT section 3).
@@ -41,7 +43,9 @@ pub async fn read_whole(
 ) -> Result<Answer, ProviderError> {
     match body {
         ReplyBody::Whole(bytes) => {
-            Answer::read(from, to, bytes).map_err(|error| protocol_error(&error.to_string()))
+            let length = bytes.len() as u64;
+            Answer::read(from, to, bytes)
+                .map_err(|error| protocol_error(&error.to_string(), length))
         }
         ReplyBody::Events(mut events) => {
             let mut all: Vec<ChatEvent> = Vec::new();
@@ -52,7 +56,9 @@ pub async fn read_whole(
             }
             Ok(Answer::from_events(all))
         }
-        ReplyBody::Bytes(_) => Err(protocol_error("a stream where a whole answer was asked for")),
+        ReplyBody::Bytes(_) => {
+            Err(protocol_error("a stream where a whole answer was asked for", 0))
+        }
     }
 }
 
@@ -82,16 +88,19 @@ fn out_of_time() -> ProviderError {
         message: "the answer was not complete within server.request_timeout_s".to_owned(),
         body: None,
         retry_after: None,
+        billed: Billed::AtWork,
     }
 }
 
-fn protocol_error(message: &str) -> ProviderError {
+/// `length`: bytes of the answer.
+fn protocol_error(message: &str, length: u64) -> ProviderError {
     ProviderError {
         kind: ProviderErrorKind::Protocol,
         status: Some(200),
         message: format!("the answer cannot be read: {message}"),
         body: None,
         retry_after: None,
+        billed: Billed::Bytes(length),
     }
 }
 
@@ -101,6 +110,8 @@ pub struct StreamJob {
     pub relay: StreamRelay,
     pub body: ReplyBody,
     pub deadline: Instant,
+    /// Cancelled when the router can wait no longer.
+    pub cut: CancellationToken,
 }
 
 /// The client's end of a [`StreamJob`].
@@ -113,6 +124,20 @@ enum End {
     Complete,
     ClientGone,
     Fault { message: String },
+    Cut,
+    Panic,
+}
+
+impl End {
+    fn on_record(&self) -> Option<Ended> {
+        match self {
+            Self::Complete => None,
+            Self::ClientGone => Some(Ended::CLIENT_GONE),
+            Self::Fault { .. } => Some(Ended::BROKEN),
+            Self::Cut => Some(Ended::CUT),
+            Self::Panic => Some(Ended::PANIC_IN_STREAM),
+        }
+    }
 }
 
 enum Item {
@@ -122,16 +147,16 @@ enum Item {
 
 /// Relays one stream to its end and settles. Runs as a tracked task.
 pub async fn run(job: StreamJob, client: mpsc::Sender<Bytes>) {
-    let StreamJob { mut closing, mut relay, body, deadline } = job;
+    let StreamJob { mut closing, mut relay, body, deadline, cut } = job;
     let Some(source) = source(body) else { return };
-    let end = pump(source, (&mut relay, &mut closing), &client, deadline).await;
-    let error = match &end {
-        End::Complete => None,
-        End::ClientGone => Some("client_gone"),
-        End::Fault { .. } => Some("stream_broken"),
+    let pumped = tokio::select! {
+        biased;
+        end = AssertUnwindSafe(pump(source, (&mut relay, &mut closing), &client, deadline)).catch_unwind() => end,
+        () = cut.cancelled() => Ok(End::Cut),
     };
+    let end = pumped.unwrap_or(End::Panic);
     let observed = relay.observed().clone();
-    let closed = closing.close(&observed, error).await;
+    let closed = closing.close(&observed, end.on_record()).await;
     let mut out = Vec::new();
     match end {
         End::Complete => {
@@ -141,14 +166,18 @@ pub async fn run(job: StreamJob, client: mpsc::Sender<Bytes>) {
             relay.finish(&closed.proxy, &mut out);
         }
         End::ClientGone => return,
-        End::Fault { message } => {
-            let body = json!({"error": {"message": message, "type": "server_error", "param": null, "code": "stream_broken"}});
-            relay.fail(&body, &mut out);
-        }
+        End::Fault { message } => fail(&mut relay, ("stream_broken", &message), &mut out),
+        End::Cut => fail(&mut relay, ("shutdown", "the router is stopping"), &mut out),
+        End::Panic => fail(&mut relay, ("internal_error", "a part of the router failed"), &mut out),
     }
     let _ =
         tokio::time::timeout_at(deadline.max(Instant::now() + KEEPALIVE), client.send(out.into()))
             .await;
+}
+
+fn fail(relay: &mut StreamRelay, (code, message): (&str, &str), out: &mut Vec<u8>) {
+    let error = json!({"message": message, "type": "server_error", "param": null, "code": code});
+    relay.fail(&json!({"error": error}), out);
 }
 
 fn source(body: ReplyBody) -> Option<BoxStream<'static, Result<Item, ProviderError>>> {

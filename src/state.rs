@@ -57,6 +57,8 @@ pub struct Runtime {
     /// Every relay and background task; drained on shutdown.
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
+    /// Cancelled when requests that run at shutdown have had their time: they are cut and settled.
+    pub cut: CancellationToken,
     /// Held while a new snapshot is put together, so that none is lost.
     pub assembling: Mutex<()>,
     /// Counts requests, for round-robin aliases.

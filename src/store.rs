@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod audit;
+mod interrupted;
 pub mod keys;
 pub mod ledger;
 pub mod requests;

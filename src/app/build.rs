@@ -61,7 +61,7 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
         TierModel::open(models_dir.as_deref()).map(|model| Classifier::start(model, &settings))
     });
     let ledger_file = data_dir.join("ledger.sqlite");
-    let ledger = Ledger::open(&ledger_file, start.clock.clone(), config.budget.clone());
+    let ledger = Ledger::open_or_stand_by(&ledger_file, start.clock.clone(), config.budget.clone());
     let (classifier, ledger) = tokio::join!(classifier, ledger);
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
     let embedded = embedded_model_path(&config)
@@ -79,6 +79,7 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
         reload_error: Mutex::default(),
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
+        cut: CancellationToken::new(),
         assembling: Mutex::default(),
         turn: AtomicU64::new(0),
         clock: start.clock,

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::marks::{self, Marks};
 use super::reservation::{Finish, Reservation};
+use super::standby::Standby;
 use super::view::LedgerView;
 use super::writer::{self, Message, Wish};
 use super::{
@@ -48,7 +49,10 @@ pub(super) struct Common {
     pub recent: ArcSwap<Headroom>,
     /// The same of client keys that were seen lately: their current day and month.
     pub recent_keys: Mutex<HashMap<KeyId, [WindowRow; 2]>>,
-    pub marks: Marks,
+    /// Set once the file is open for writing.
+    pub marks: OnceLock<Marks>,
+    /// Why the file cannot be used at this moment.
+    pub fault: ArcSwapOption<StoreError>,
     pub directory: PathBuf,
     /// This opening of the ledger, among all there ever were.
     pub instance: i64,
@@ -64,24 +68,54 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         settings: BudgetSettings,
     ) -> Result<Self, StoreError> {
-        let directory = marks::directory(path);
-        let (opening, mut store) = open_alone(path).await?;
-        let instance = fresh_instance();
-        let marks = Marks::claim(&directory, instance)?;
-        recovery::recover(&mut store, &directory, instance, clock.now()).await?;
-        marks::sweep(&directory)?;
-        drop(opening);
+        let (ledger, inlets) = Self::assemble(path, clock, settings);
+        let common = Arc::clone(&ledger.common);
+        let stores = take_over(path.to_owned(), common.clone(), ledger.view.clone()).await?;
+        writer::start(stores, common, inlets, Vec::new());
+        Ok(ledger)
+    }
 
-        let view = LedgerView::beside(path);
-        let recent = view.headroom(&settings, clock.now()).await?;
+    /// Like [`open`](Self::open), but a file that cannot be used (locked, damaged, on a disk that is
+    /// full or read-only) does not keep the router from starting: reservations are refused with that
+    /// error, so that what is free goes on, and the file is tried again every few seconds.
+    ///
+    /// # Errors
+    /// The file is another version's: waiting does not help.
+    pub async fn open_or_stand_by(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        settings: BudgetSettings,
+    ) -> Result<Self, StoreError> {
+        let (ledger, inlets) = Self::assemble(path, clock, settings);
+        let common = Arc::clone(&ledger.common);
+        match take_over(path.to_owned(), common.clone(), ledger.view.clone()).await {
+            Ok(stores) => writer::start(stores, common, inlets, Vec::new()),
+            Err(error @ (StoreError::Newer | StoreError::Migration(_))) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "until the ledger can be used, only free models serve");
+                common.fault.store(Some(Arc::new(error)));
+                let standby = Standby::new(path.to_owned(), common, ledger.view.clone(), inlets);
+                tokio::spawn(standby.run());
+            }
+        }
+        Ok(ledger)
+    }
+
+    fn assemble(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        settings: BudgetSettings,
+    ) -> (Self, writer::Inlets) {
+        let recent = Headroom::untouched(&settings, clock.now());
         let common = Arc::new(Common {
             clock,
             settings: ArcSwap::from_pointee(settings),
             recent: ArcSwap::from_pointee(recent),
             recent_keys: Mutex::default(),
-            marks,
-            directory,
-            instance,
+            marks: OnceLock::new(),
+            fault: ArcSwapOption::empty(),
+            directory: marks::directory(path),
+            instance: fresh_instance(),
             last_seq: AtomicI64::new(0),
             lost_records: AtomicU64::new(0),
         });
@@ -89,8 +123,13 @@ impl Ledger {
         // Not bounded by itself, but by the reservations: each is finished once.
         let (finishes, finished) = mpsc::unbounded_channel();
         let inlets = writer::Inlets { messages, finished, mint: finishes.downgrade() };
-        writer::start(store, Arc::clone(&common), inlets).await?;
-        Ok(Self { common, intake, _finishes: finishes, view })
+        let view = LedgerView::beside(path);
+        (Self { common, intake, _finishes: finishes, view }, inlets)
+    }
+
+    /// Why the file cannot be used at this moment; `None`: it can.
+    pub fn fault(&self) -> Option<Arc<StoreError>> {
+        self.common.fault.load_full()
     }
 
     /// New limits hold from the next reservation on; a new time zone makes new windows out of what
@@ -233,6 +272,36 @@ impl Ledger {
             let _ = answer.await;
         }
     }
+}
+
+/// Opens the file for this instance: settles what dead processes left behind, and reads where the
+/// windows stand. Returns the connection that writes and the one that moves pages.
+pub(super) async fn take_over(
+    path: PathBuf,
+    common: Arc<Common>,
+    view: LedgerView,
+) -> Result<(Writer, Writer), StoreError> {
+    let (opening, mut store) = open_alone(&path).await?;
+    let pages = store.sibling().await?;
+    let (directory, instance) = (common.directory.clone(), common.instance);
+    let marks = Marks::claim(&directory, instance)?;
+    let recovered = recovery::recover(&mut store, &directory, instance, common.clock.now()).await;
+    let settings = common.settings.load_full();
+    let recent = match recovered.and_then(|()| Ok(marks::sweep(&directory)?)) {
+        Ok(()) => view.headroom(&settings, common.clock.now()).await,
+        Err(error) => Err(error),
+    };
+    drop(opening);
+    match recent {
+        Ok(recent) => common.recent.store(Arc::new(recent)),
+        Err(error) => {
+            marks.remove();
+            return Err(error);
+        }
+    }
+    // Nobody else sets it: a handle is opened once.
+    let _ = common.marks.set(marks);
+    Ok((store, pages))
 }
 
 /// A connection that writes what stands beside the money in the ledger's file (client keys), also

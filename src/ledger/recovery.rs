@@ -1,5 +1,6 @@
 //! Settles what dead instances left open: what was only held is released, what was dispatched is
-//! charged in full and marked `unconfirmed`.
+//! charged in full and marked `unconfirmed`, and its request gets the record that its own process
+//! could not write any more.
 
 use std::path::Path;
 
@@ -54,6 +55,7 @@ async fn bury(
         changes.charged.extend(apply(&mut books, (seq, &row), outcome, now));
     }
     changes.windows = books.changed();
+    store.record_interrupted(instance, &changes.charged).await?;
     if store.commit(&changes, Start::Begun).await? == Committed::Stale {
         return Err(StoreError::Closed);
     }
@@ -73,6 +75,7 @@ pub(super) fn apply(
             return None;
         }
         Outcome::Charge(cost) => (NanoUsd(cost.0.max(0)), 0),
+        Outcome::Probable(cost) => (NanoUsd(cost.0.max(0)), 1),
         Outcome::Unconfirmed => (NanoUsd(open.ceiling), 1),
     };
     books.close(open, cost);

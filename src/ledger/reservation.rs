@@ -53,6 +53,8 @@ pub(super) struct Finish {
 pub(super) enum Outcome {
     Release,
     Charge(NanoUsd),
+    /// So much, but nobody could say for certain.
+    Probable(NanoUsd),
     /// In full: nobody knows what it cost.
     Unconfirmed,
 }
@@ -79,7 +81,8 @@ impl Reservation {
     #[expect(clippy::unused_async, reason = "callers need not know that this does not wait")]
     pub async fn dispatched(&mut self) -> Result<(), StoreError> {
         if self.slot.is_none() {
-            self.slot = Some(self.common.marks.mark(self.grant.seq)?);
+            let marks = self.common.marks.get().ok_or(StoreError::Closed)?;
+            self.slot = Some(marks.mark(self.grant.seq)?);
         }
         Ok(())
     }
@@ -99,6 +102,15 @@ impl Reservation {
     /// stays reserved: the answer to the client need not suffer.
     pub async fn settle(self, record: RequestRecord) -> Result<(), StoreError> {
         let cost = record.cost;
+        self.settle_part(cost, record).await
+    }
+
+    /// [`settle`](Self::settle) of the last call of a request of which further ones were charged:
+    /// `cost` is this call's, `record.cost` that of all of them.
+    ///
+    /// # Errors
+    /// See [`settle`](Self::settle).
+    pub async fn settle_part(self, cost: NanoUsd, record: RequestRecord) -> Result<(), StoreError> {
         self.end(Outcome::Charge(cost), Some(Box::new(record.into()))).await
     }
 
@@ -106,6 +118,22 @@ impl Reservation {
     /// further line of the same request.
     pub async fn charge(self, cost: NanoUsd) -> Result<(), StoreError> {
         self.end(Outcome::Charge(cost), None).await
+    }
+
+    /// Like [`charge`](Self::charge), where the cost is a guess: the line is marked `unconfirmed`.
+    ///
+    /// # Errors
+    /// See [`settle`](Self::settle).
+    pub async fn charge_unconfirmed(self, cost: NanoUsd) -> Result<(), StoreError> {
+        self.end(Outcome::Probable(cost), None).await
+    }
+
+    /// Charges in full and marks as `unconfirmed`, like a drop, with a record of the request. Does
+    /// not wait: for those who end without having been asked.
+    pub fn abandon(mut self, record: RequestRecord) {
+        if self.send(Outcome::Unconfirmed, Some(Box::new(record.into())), None).is_err() {
+            tracing::debug!("the ledger is closed; its next opening settles an open reservation");
+        }
     }
 
     async fn end(

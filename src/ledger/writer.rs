@@ -20,9 +20,9 @@ use super::books::Refusal;
 use super::handle::Common;
 use super::reservation::{Finish, Reservation};
 use super::{Ask, BudgetError, recovery};
+use crate::store::Writer;
 use crate::store::ledger::Period;
 use crate::store::requests::RequestRow;
-use crate::store::{StoreError, Writer};
 
 /// Operations in one transaction.
 const BATCH: usize = 512;
@@ -96,27 +96,29 @@ struct Desk {
 }
 
 /// Spawns the task. It ends on [`Message::Close`], or when every handle and reservation is gone.
-pub(super) async fn start(
-    store: Writer,
+/// `records`: what could not be written so far.
+pub(super) fn start(
+    (store, pages): (Writer, Writer),
     common: Arc<Common>,
     inlets: Inlets,
-) -> Result<(), StoreError> {
-    let checkpoints = checkpoint::start(store.sibling().await?);
+    records: Vec<RequestRow>,
+) {
+    let checkpoints = checkpoint::start(pages);
+    let records_due = (!records.is_empty()).then(Instant::now);
     let desk = Desk {
         store,
         common,
         inlets,
         has_handles: true,
         waiting: Vec::new(),
-        records: Vec::new(),
-        records_due: None,
+        records,
+        records_due,
         backlog: Backlog::default(),
         memory: None,
         next_round: Instant::now() + ROUND,
         checkpoints,
     };
     tokio::spawn(desk.run());
-    Ok(())
 }
 
 impl Desk {
@@ -147,7 +149,7 @@ impl Desk {
         self.catch_up().await;
         self.waiting.clear();
         if self.store.open_count(self.common.instance).await.is_ok_and(|open| open == 0) {
-            self.common.marks.remove();
+            self.common.marks.get().inspect(|marks| marks.remove());
         }
         self.checkpoints.stop().await;
         if let Err(error) = self.store.close().await {
@@ -262,6 +264,9 @@ impl Desk {
         match self.transact(work).await {
             Ok(verdicts) => {
                 self.backlog.the_file_works();
+                if self.common.fault.load().is_some() {
+                    self.common.fault.store(None);
+                }
                 for finish in batch.finishes {
                     conclude(&self.common, finish);
                 }
@@ -271,6 +276,7 @@ impl Desk {
             }
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be written");
+                self.common.fault.store(Some(Arc::new(error.clone())));
                 for wish in wishes {
                     let _ = wish.reply.send(Err(error.clone().into()));
                 }
@@ -323,8 +329,8 @@ impl Desk {
 
 /// A reservation has left the database.
 fn conclude(common: &Common, finish: Finish) {
-    if let Some(slot) = finish.slot {
-        common.marks.free(slot);
+    if let (Some(slot), Some(marks)) = (finish.slot, common.marks.get()) {
+        marks.free(slot);
     }
     if let Some(reply) = finish.reply {
         let _ = reply.send(Ok(()));

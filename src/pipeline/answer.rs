@@ -1,28 +1,34 @@
 //! Steps 8 to 10: reserve, call, relay; then the next candidate, in the end the last resort.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::decide::{self, Decision};
 use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
+use crate::chat::Surcharges;
 use crate::conversation::Turn;
-use crate::dispatch::{self, Desk, Dispatched, Halt, OpenCall, Order, Tries};
+use crate::dispatch::{
+    self, BYTES_PER_TOKEN, Desk, Dispatched, Expectation, Halt, OpenCall, Order, Tries,
+};
 use crate::ids::ModelId;
-use crate::ledger::RequestRecord;
+use crate::ledger::{RequestRecord, Reservation};
+use crate::limits::Pass;
 use crate::providers::ReplyBody;
-use crate::relay::{self, BYTES_PER_TOKEN, CLIENT_GONE, Closing, KEEPALIVE, StreamJob};
+use crate::relay::{self, Closing, Ended, KEEPALIVE, StreamJob};
 use crate::state::AppState;
-use crate::strategy::estimate;
+use crate::strategy::{Candidate, estimate};
 use crate::telemetry;
 use crate::wire::{Observed, StreamRelay};
 
-/// Answers through `tell`; a receiver that is gone cancels everything.
+/// Answers through `tell`; a receiver that is gone cancels everything. By whatever exit it ends, the
+/// account of the request is closed once and the request is on record.
 pub(super) async fn run(
     app: AppState,
     decision: Decision,
@@ -31,27 +37,31 @@ pub(super) async fn run(
     let mut tries = Tries::default();
     let result = tokio::select! {
         biased;
-        result = answer(&app, &decision, &mut tries) => Some(result),
-        () = tell.closed() => None,
+        result = AssertUnwindSafe(answer(&app, &decision, &mut tries)).catch_unwind() => {
+            result.map_err(|_| Ended::PANIC)
+        }
+        () = tell.closed() => Err(Ended::CLIENT_GONE),
+        () = app.runtime.cut.cancelled() => Err(Ended::SHUTDOWN),
     };
     match result {
-        Some(Ok(reply)) => {
+        Ok(Ok(reply)) => {
             let _ = tell.send(Ok(reply));
         }
-        Some(Err(error)) => {
-            let why = (error.code(), error.status(), error.to_string());
-            record_unanswered(&app, &decision, &tries, why).await;
+        Ok(Err(error)) => {
+            record_unanswered(&app, &decision, &tries, &error).await;
             let _ = tell.send(Err(error));
         }
-        None => client_gone(&app, &decision, &mut tries).await,
+        Err(ended) => stopped(&app, &decision, &mut tries, ended).await,
     }
 }
 
-/// Closes the account of a request whose client left before an answer began.
-async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
+/// Closes the account of a request that was stopped before an answer began.
+async fn stopped(app: &AppState, decision: &Decision, tries: &mut Tries, ended: Ended) {
+    if tries.settling {
+        return;
+    }
     let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
-        let why = ("client_gone", CLIENT_GONE, String::new());
-        return record_unanswered(app, decision, tries, why).await;
+        return record_end(app, decision, tries, (ended, String::new())).await;
     };
     let mut observed = Observed::default();
     if !decision.request.stream {
@@ -59,15 +69,30 @@ async fn client_gone(app: &AppState, decision: &Decision, tries: &mut Tries) {
         let usual = estimate::expected_output(decision.verdict.tier).min(candidate.output_cap);
         observed.output_bytes = u64::from(usual) * BYTES_PER_TOKEN;
     }
+    let asked = decision.request.surcharges;
+    account(app, decision, tries, (candidate, reservation, pass), asked)
+        .close(&observed, Some(ended))
+        .await;
+}
+
+/// The account of a call that answers.
+fn account(
+    app: &AppState,
+    decision: &Decision,
+    tries: &Tries,
+    (candidate, reservation, pass): (Candidate, Option<Reservation>, Option<Pass>),
+    surcharges: Surcharges,
+) -> Closing {
     let record = draft(decision, Some(&candidate), tries);
-    let closing = Closing::new(
-        app.runtime.clone(),
-        (candidate, reservation, pass),
-        record,
-        tries.attempts.clone(),
-        (decision.context.received, decision.prompt.likely, decision.request.surcharges),
-    );
-    closing.close(&observed, Some("client_gone")).await;
+    let expected = Expectation {
+        prompt: decision.prompt.likely,
+        answer: estimate::expected_output(decision.verdict.tier),
+        cap: candidate.output_cap,
+        stream: decision.request.stream,
+    };
+    let call = (candidate, reservation, pass);
+    let charged = (decision.context.received, expected, surcharges);
+    Closing::new(app.runtime.clone(), call, record, tries, charged)
 }
 
 async fn answer(
@@ -91,7 +116,10 @@ async fn answer(
         project: decision.context.project.clone(),
         request: decision.request.clone(),
         forwarded: decision.context.forwarded.clone(),
+        received_at: decision.context.received_at,
         prompt_tokens: u64::from(decision.prompt.ceiling),
+        likely_prompt: decision.prompt.likely,
+        usual_answer: estimate::expected_output(decision.verdict.tier),
         deadline: decision.context.deadline,
         max_fallbacks: snapshot.config.routing.max_fallbacks,
     };
@@ -124,8 +152,6 @@ async fn relay(
 ) -> Option<Reply> {
     let request = &decision.request;
     let Dispatched { candidate, reply, reservation, pass } = done;
-    let record = draft(decision, Some(&candidate), tries);
-    let received = decision.context.received;
     let mut meta = ReplyMeta {
         model: candidate.model.id.clone(),
         fallback_index: tries.fallback_index(),
@@ -136,13 +162,7 @@ async fn relay(
     let asked = request.surcharges;
     let surcharges = if reply.dialect == to { asked } else { asked.converted() };
     let model = candidate.model.clone();
-    let mut closing = Closing::new(
-        app.runtime.clone(),
-        (candidate, reservation, pass),
-        record,
-        tries.attempts.clone(),
-        (received, decision.prompt.likely, surcharges),
-    );
+    let mut closing = account(app, decision, tries, (candidate, reservation, pass), surcharges);
     if matches!(reply.body, ReplyBody::Whole(_)) || !request.stream {
         let deadline = Instant::from_std(decision.context.deadline);
         let answer = match relay::read_whole((reply.dialect, to), reply.body, deadline).await {
@@ -150,13 +170,13 @@ async fn relay(
             Err(error) => {
                 let now = app.runtime.clock.instant();
                 app.runtime.health.report(&model, 0, error.outcome(), now);
-                closing.release().await;
-                tries.fail(&model, &error);
+                closing.fail(&error, tries).await;
                 return None;
             }
         };
         remember(app, decision, &model.id);
         closing.first_byte();
+        tries.settling = true;
         let (body, closed) = relay::finish_whole(closing, answer, request).await;
         meta.cost = Some(closed.cost);
         meta.budget_remaining = decide::headroom(&app.runtime, &decision.context).await.remaining();
@@ -167,7 +187,8 @@ async fn relay(
     let relay = StreamRelay::new(reply.dialect, request, id, name).created_at(closing.created());
     let (sender, receiver) = relay::channel();
     let deadline = Instant::from_std(decision.context.deadline);
-    let job = StreamJob { closing, relay, body: reply.body, deadline };
+    let cut = app.runtime.cut.clone();
+    let job = StreamJob { closing, relay, body: reply.body, deadline, cut };
     app.runtime.tasks.spawn(relay::run(job, sender));
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver).boxed();
     Some(Reply { meta, body: ReplyContent::Stream(stream) })
@@ -191,11 +212,7 @@ fn remember(app: &AppState, decision: &Decision, model: &ModelId) {
 }
 
 /// The record of a request, without its outcome.
-fn draft(
-    decision: &Decision,
-    candidate: Option<&crate::strategy::Candidate>,
-    tries: &Tries,
-) -> RequestRecord {
+fn draft(decision: &Decision, candidate: Option<&Candidate>, tries: &Tries) -> RequestRecord {
     let context = &decision.context;
     RequestRecord {
         id: context.id.clone(),
@@ -221,23 +238,37 @@ fn draft(
     }
 }
 
-fn reason(decision: &Decision, candidate: &crate::strategy::Candidate) -> String {
+fn reason(decision: &Decision, candidate: &Candidate) -> String {
     format!("{}; {}", super::explain::why_tier(&decision.verdict), candidate.reason)
 }
 
-/// Records and counts a request without an answer: its error code, status and why.
-async fn record_unanswered(
+/// Records and counts a request that ends with an error.
+pub(super) async fn record_unanswered(
     app: &AppState,
     decision: &Decision,
     tries: &Tries,
-    (code, status, why): (&str, u16, String),
+    error: &ChatError,
+) {
+    let ended = Ended { code: error.code(), status: error.status() };
+    record_end(app, decision, tries, (ended, error.to_string())).await;
+}
+
+/// Records and counts a request without an answer, how it ended and why. What its failed calls have
+/// cost is in the ledger already, and its cost.
+async fn record_end(
+    app: &AppState,
+    decision: &Decision,
+    tries: &Tries,
+    (ended, why): (Ended, String),
 ) {
     let mut record = draft(decision, None, tries);
     record.elapsed =
         app.runtime.clock.instant().saturating_duration_since(decision.context.received);
-    record.error = Some(code.to_owned());
-    record.status = status;
+    record.error = Some(ended.code.to_owned());
+    record.status = ended.status;
     record.reason = why;
+    record.cost = tries.spent;
+    record.estimated = !tries.spent.is_zero();
     telemetry::request_finished(&record);
     app.runtime.ledger.record(record).await;
 }

@@ -11,7 +11,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
-use super::{Provider, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply, ReplyBody};
+use super::{
+    Billed, Provider, ProviderCall, ProviderError, ProviderErrorKind, ProviderReply, ReplyBody,
+};
 use crate::chat::{ChatRequest, Dialect, Part, Role};
 use crate::inference::InferenceError;
 use crate::inference::generator::{Engine, EngineSettings, GenerateRequest, Turn};
@@ -177,6 +179,7 @@ fn unavailable(message: String, retry_after: Option<Duration>) -> ProviderError 
         message,
         body: None,
         retry_after,
+        billed: Billed::Nothing,
     }
 }
 
@@ -196,6 +199,7 @@ fn advise(error: &InferenceError) -> ProviderError {
             message,
             body: None,
             retry_after: None,
+            billed: Billed::Nothing,
         },
         InferenceError::Model(_) => ProviderError {
             kind: ProviderErrorKind::Server,
@@ -203,6 +207,7 @@ fn advise(error: &InferenceError) -> ProviderError {
             message,
             body: None,
             retry_after: None,
+            billed: Billed::Nothing,
         },
     }
 }
@@ -304,6 +309,7 @@ fn unreadable(what: &str) -> ProviderError {
         ),
         body: None,
         retry_after: None,
+        billed: Billed::Nothing,
     }
 }
 

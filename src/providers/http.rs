@@ -19,7 +19,7 @@ use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    Provider, ProviderCall, ProviderError, ProviderErrorKind, ProviderKind, ProviderReply,
+    Billed, Provider, ProviderCall, ProviderError, ProviderErrorKind, ProviderKind, ProviderReply,
     ProviderSettings, ReplyBody,
 };
 use crate::chat::Dialect;
@@ -38,6 +38,7 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// Ollama loads a model anew when the window changes: windows are powers of two, at least this.
 const LEAST_OLLAMA_WINDOW: u32 = 8_192;
+const NO_STREAM: &str = "did not answer with a stream";
 
 type Chunks = BoxStream<'static, Result<Bytes, ProviderError>>;
 
@@ -175,8 +176,9 @@ impl HttpProvider {
         loop {
             match chunks.next().await {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
-                Some(chunk) => return Ok((chunk?, chunks)),
-                None => return Err(self.protocol("answered with nothing")),
+                Some(Ok(chunk)) => return Ok((chunk, chunks)),
+                Some(Err(error)) => return Err(after(error, 0)),
+                None => return Err(self.protocol("answered with nothing", &[])),
             }
         }
     }
@@ -218,9 +220,9 @@ impl HttpProvider {
             match peek(self.dialect, &seen) {
                 Peek::Good => break,
                 Peek::Error(error) => return Err(classify::stream_error(&self.id, &error)),
-                Peek::NotAStream => return Err(self.protocol("did not answer with a stream")),
+                Peek::NotAStream => return Err(self.protocol(NO_STREAM, &seen)),
                 Peek::More if seen.len() > LARGEST_ERROR && self.looks_whole(&seen) => {
-                    return Err(self.protocol("did not answer with a stream"));
+                    return Err(self.protocol(NO_STREAM, &seen));
                 }
                 Peek::More if seen.len() > LARGEST_ERROR => break,
                 Peek::More => {}
@@ -228,12 +230,12 @@ impl HttpProvider {
             let next = tokio::time::timeout(self.first_byte, rest.next()).await;
             match next.map_err(|_| self.silent(self.first_byte))? {
                 Some(chunk) => {
-                    let chunk = chunk?;
+                    let chunk = chunk.map_err(|error| after(error, seen.len()))?;
                     seen.extend_from_slice(&chunk);
                     held.push(chunk);
                 }
                 None if seen.iter().all(u8::is_ascii_whitespace) => {
-                    return Err(self.protocol("answered with nothing"));
+                    return Err(self.protocol("answered with nothing", &[]));
                 }
                 None => return self.only_frame(seen).map(|()| chunks_of(held, rest)),
             }
@@ -252,18 +254,20 @@ impl HttpProvider {
         match peek(self.dialect, &seen) {
             Peek::Good => Ok(()),
             Peek::Error(error) => Err(classify::stream_error(&self.id, &error)),
-            Peek::NotAStream | Peek::More => Err(self.protocol("did not answer with a stream")),
+            Peek::NotAStream | Peek::More => Err(self.protocol(NO_STREAM, &seen)),
         }
     }
 
     /// The whole answer, known to be a JSON object without an error in it.
     async fn whole(&self, first: Bytes, mut rest: Chunks) -> Result<Bytes, ProviderError> {
-        let Some(second) = rest.try_next().await? else { return self.checked_whole(first) };
+        let broken_after = |length: usize| move |error: ProviderError| after(error, length);
+        let second = rest.try_next().await.map_err(broken_after(first.len()))?;
+        let Some(second) = second else { return self.checked_whole(first) };
         let mut body = BytesMut::from(first.as_ref());
         body.extend_from_slice(&second);
-        while let Some(chunk) = rest.try_next().await? {
+        while let Some(chunk) = rest.try_next().await.map_err(broken_after(body.len()))? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(self.protocol("sent an answer of more than 64 MiB"));
+                return Err(self.protocol("sent an answer of more than 64 MiB", &body));
             }
             body.extend_from_slice(&chunk);
         }
@@ -275,18 +279,24 @@ impl HttpProvider {
             Peek::Error(error) => Err(classify::stream_error(&self.id, &error)),
             Peek::Good => Ok(body),
             Peek::NotAStream | Peek::More => {
-                Err(self.protocol("sent an answer that is not a JSON object"))
+                Err(self.protocol("sent an answer that is not a JSON object", &body))
             }
         }
     }
 
     fn silent(&self, patience: Duration) -> ProviderError {
         let message = format!("{} sent nothing for {} s", self.id, patience.as_secs_f64());
-        failure(ProviderErrorKind::Timeout, message)
+        // It may still be on its way to a connection, but those have a shorter patience.
+        let billed = Billed::AtWork;
+        ProviderError { billed, ..failure(ProviderErrorKind::Timeout, message) }
     }
 
-    fn protocol(&self, what: &str) -> ProviderError {
-        failure(ProviderErrorKind::Protocol, format!("{} {what}", self.id))
+    /// A success whose body is no answer. A page (of a proxy, say) does not come from the model.
+    fn protocol(&self, what: &str, body: &[u8]) -> ProviderError {
+        let page = body.trim_ascii_start().first() == Some(&b'<');
+        let billed = if page { Billed::Nothing } else { Billed::Bytes(body.len() as u64) };
+        let message = format!("{} {what}", self.id);
+        ProviderError { billed, ..failure(ProviderErrorKind::Protocol, message) }
     }
 
     fn broken(&self, error: reqwest::Error) -> ProviderError {
@@ -305,7 +315,13 @@ fn chunks_of(held: Vec<Bytes>, rest: Chunks) -> Chunks {
 }
 
 fn failure(kind: ProviderErrorKind, message: String) -> ProviderError {
-    ProviderError { kind, status: None, message, body: None, retry_after: None }
+    let billed = Billed::Nothing;
+    ProviderError { kind, status: None, message, body: None, retry_after: None, billed }
+}
+
+/// A successful answer that broke off after so many bytes.
+fn after(error: ProviderError, bytes: usize) -> ProviderError {
+    ProviderError { billed: Billed::Bytes(bytes as u64), ..error }
 }
 
 /// A connection that was not made or broke, with the innermost cause and no address (it may hold

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::http::{HttpClient, broken};
-use super::{ProviderError, ProviderErrorKind, ProviderKind};
+use super::{Billed, ProviderError, ProviderErrorKind, ProviderKind};
 use crate::catalog::{Capabilities, Capability, Model, ParamRules, Price, Tier};
 use crate::ids::{ModelId, ProviderId};
 
@@ -126,6 +126,7 @@ fn not_ollama(provider: &ProviderId, what: &str) -> ProviderError {
         message: format!("{provider} {what}"),
         body: None,
         retry_after: None,
+        billed: Billed::Nothing,
     }
 }
 

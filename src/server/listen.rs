@@ -23,6 +23,8 @@ use crate::telemetry;
 
 /// How long requests that run at shutdown may go on.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long a request that was cut may take to say so to its client.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// For a whole request head, and for an idle connection: longer than clients keep theirs (90 s at
 /// most), so that it is never the server that closes under a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -41,7 +43,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let upkeep = tokio::spawn(keep_metrics_small());
-    run(listener, router(state), shutdown, GRACE).await;
+    let cut = state.runtime.cut.clone();
+    run(listener, router(state), (shutdown, cut), GRACE).await;
     upkeep.abort();
     Ok(())
 }
@@ -55,7 +58,14 @@ async fn keep_metrics_small() {
     }
 }
 
-async fn run(listener: TcpListener, app: Router, shutdown: CancellationToken, grace: Duration) {
+/// `shutdown` ends the acceptance of requests; `cut` is cancelled here when those that still run have
+/// had their grace, so that they end by themselves before their connections are dropped.
+async fn run(
+    listener: TcpListener,
+    app: Router,
+    (shutdown, cut): (CancellationToken, CancellationToken),
+    grace: Duration,
+) {
     let mut protocol = Builder::new(TokioExecutor::new());
     protocol.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let server = Server { app, protocol, shutdown, cut: CancellationToken::new() };
@@ -76,6 +86,8 @@ async fn run(listener: TcpListener, app: Router, shutdown: CancellationToken, gr
     connections.close();
     if tokio::time::timeout(grace, connections.wait()).await.is_err() {
         tracing::warn!(open = connections.len(), "cutting requests that outlived the grace period");
+        cut.cancel();
+        let _ = tokio::time::timeout(LAST_WORD, connections.wait()).await;
         server.cut.cancel();
         connections.wait().await;
     }

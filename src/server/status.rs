@@ -87,16 +87,18 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
         .collect();
     let ready = state.ready();
     let config_error = state.runtime.reload_error.lock().clone();
-    let status = match (ready, &config_error) {
-        (false, _) => "starting",
-        (true, Some(_)) => "degraded",
-        (true, None) => "ok",
+    let ledger_error = state.runtime.ledger.fault().map(|error| error.to_string());
+    let status = match ready {
+        false => "starting",
+        true if config_error.is_some() || ledger_error.is_some() => "degraded",
+        true => "ok",
     };
     Json(json!({
         "status": status,
         "version": VERSION,
         "ready": ready,
         "config": {"error": config_error},
+        "ledger": {"error": ledger_error},
         "classifier": {"degraded_total": telemetry::total(telemetry::CLASSIFIER_DEGRADED)},
         "providers": providers,
         "models": listed,

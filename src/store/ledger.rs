@@ -260,7 +260,7 @@ const SUMS: &str = sums_sql!("");
 /// The last two conditions are those of the index `charges_by_key`.
 const SUMS_OF_KEY: &str = sums_sql!(" AND key = ?8 AND key <> 'local' AND key <> 'master'");
 
-fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
+pub(super) fn json<T: serde::Serialize>(list: &T) -> Result<String, StoreError> {
     serde_json::to_string(list)
         .map_err(|error| StoreError::from(sqlx::Error::Encode(Box::new(error))))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::openai::one_provider;
 use crate::support::{Script, TestRouter, Upstream};
 
-async fn eventually(mut done: impl AsyncFnMut() -> bool) {
+pub async fn eventually(mut done: impl AsyncFnMut() -> bool) {
     for _ in 0..200 {
         if done().await {
             return;

@@ -72,6 +72,38 @@ fn what_a_key_had_open_ends_in_its_own_scope_too() {
 }
 
 #[test]
+fn a_request_that_a_crash_interrupted_is_on_record_with_all_that_it_was_charged() {
+    let place = Place::new();
+    let process = Process::start(&place, daily(1000));
+    let first = Ask { project: Some("shop".into()), ..ask(100) };
+    let second =
+        Ask { attempt: 1, model: "openai/other".into(), ceiling: NanoUsd(70), ..first.clone() };
+    let reservations = process.runtime.block_on(async {
+        let mut failed = process.ledger.reserve(first.clone()).await.unwrap();
+        failed.dispatched().await.unwrap();
+        failed.charge_unconfirmed(NanoUsd(30)).await.unwrap();
+        place.clock.advance(Duration::from_secs(60));
+        let mut running = process.ledger.reserve(second).await.unwrap();
+        running.dispatched().await.unwrap();
+        let held = process.ledger.reserve(ask(200)).await.unwrap();
+        vec![running, held]
+    });
+    process.end(reservations);
+
+    let next = Process::start(&place, daily(1000));
+    next.runtime.block_on(async {
+        let rows = next.ledger.requests(Timestamp::UNIX_EPOCH, 9).await.unwrap();
+        let [row] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!((row.id.as_str(), row.cost), (first.request.as_str(), NanoUsd(100)));
+        assert_eq!((row.error.as_deref(), row.status), (Some("interrupted"), 0));
+        assert_eq!(row.model.as_ref().unwrap().as_str(), "openai/other");
+        assert_eq!((row.project.as_deref(), row.fallback_index), (Some("shop"), 1));
+        assert!(row.estimated && row.reason.contains("in full"), "{row:?}");
+        assert_eq!(figures(&next.ledger).await, (100, 0));
+    });
+}
+
+#[test]
 fn a_new_process_leaves_the_reservations_of_a_living_one_alone() {
     let place = Place::new();
     let old = Process::start(&place, daily(1000));
@@ -159,9 +191,11 @@ async fn kill_minus_nine_loses_nothing_and_blocks_nothing() {
     let ledger = place.open(daily(1_000_000_000)).await;
     let (spent, reserved) = figures(&ledger).await;
     assert_eq!(reserved, 0);
-    let settled =
-        i64::try_from(ledger.requests(Timestamp::UNIX_EPOCH, 1_000_000).await.unwrap().len())
-            .unwrap();
+    let requests = ledger.requests(Timestamp::UNIX_EPOCH, 1_000_000).await.unwrap();
+    let costs: i64 = requests.iter().map(|request| request.cost.0).sum();
+    assert_eq!(costs, spent, "every charge has its request");
+    let settled = requests.iter().filter(|request| request.error.is_none()).count();
+    let settled = i64::try_from(settled).unwrap();
     let last = spent - 10_000_000 - 2 * settled;
     assert!(last == 0 || last == 3, "the one in flight is charged in full or not at all: {last}");
     assert_totals_are_sums(&ledger).await;

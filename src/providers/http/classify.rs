@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::retry_after;
 use crate::ids::ProviderId;
-use crate::providers::{ProviderError, ProviderErrorKind};
+use crate::providers::{Billed, ProviderError, ProviderErrorKind};
 
 /// No more of an upstream's message is shown, in characters.
 const LONGEST_MESSAGE: usize = 300;
@@ -104,7 +104,7 @@ pub(super) fn refusal(
         }
         _ => None,
     };
-    ProviderError { kind, status: Some(code), message, body, retry_after }
+    ProviderError { kind, status: Some(code), message, body, retry_after, billed: Billed::Nothing }
 }
 
 /// What an error object in the place of an answer means (the status was 200).
@@ -120,7 +120,8 @@ pub(super) fn stream_error(id: &ProviderId, error: &Value) -> ProviderError {
     };
     let body = matches!(kind, ProviderErrorKind::Request | ProviderErrorKind::ContextOverflow)
         .then(|| Bytes::from(serde_json::json!({ "error": error }).to_string()));
-    ProviderError { kind, status: Some(status), message, body, retry_after: said.retry_delay }
+    let (retry_after, billed) = (said.retry_delay, Billed::Nothing);
+    ProviderError { kind, status: Some(status), message, body, retry_after, billed }
 }
 
 /// What an error body says, whichever of the known shapes it has.

@@ -16,8 +16,18 @@ async fn rendered(failure: Failure, protocol: Protocol) -> (Response<Body>, Valu
 
 fn attempts() -> Vec<Attempt> {
     vec![
-        Attempt { model_id: "a/b".into(), status: Some(500), reason: "upstream error".into() },
-        Attempt { model_id: "c/d".into(), status: None, reason: "cannot connect".into() },
+        Attempt {
+            model_id: "a/b".into(),
+            status: Some(500),
+            reason: "upstream error".into(),
+            cost_usd: None,
+        },
+        Attempt {
+            model_id: "c/d".into(),
+            status: None,
+            reason: "cannot connect".into(),
+            cost_usd: None,
+        },
     ]
 }
 

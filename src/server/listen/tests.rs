@@ -16,7 +16,8 @@ async fn start(app: Router, grace: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let server = tokio::spawn(run(listener, app, shutdown.clone(), grace));
+    let server =
+        tokio::spawn(run(listener, app, (shutdown.clone(), CancellationToken::new()), grace));
     Running { address, shutdown, server }
 }
 

@@ -32,6 +32,24 @@ pub enum Script {
     Whole(String),
     /// Sends chunks with a pause before each, without end, until the client leaves.
     Endless { pause: Duration },
+    /// Streams so many chunks with a pause before each, and ends with its usage: a prompt of
+    /// [`SLOW_PROMPT`] tokens, and [`SLOW_CHUNK`] tokens for each chunk. Keeps an [`Invoice`].
+    Slow { chunks: u64, pause: Duration },
+}
+
+/// Tokens that [`Script::Slow`] says a prompt has.
+pub const SLOW_PROMPT: u64 = 20;
+/// Tokens that [`Script::Slow`] says a chunk has.
+pub const SLOW_CHUNK: u64 = 50;
+
+/// What the upstream could bill for its [`Script::Slow`] answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Invoice {
+    pub begun: u64,
+    /// Chunks of all answers, also of those that were left.
+    pub chunks: u64,
+    /// Answers whose usage was sent.
+    pub finished: u64,
 }
 
 /// How a stream ends.
@@ -93,6 +111,7 @@ struct Stage {
     received: Vec<Received>,
     /// Streams that a client left before their end.
     abandoned: usize,
+    invoice: Invoice,
 }
 
 /// A running upstream. Stops when dropped.
@@ -134,6 +153,10 @@ impl Upstream {
 
     pub fn abandoned(&self) -> usize {
         self.stage.lock().abandoned
+    }
+
+    pub fn invoice(&self) -> Invoice {
+        self.stage.lock().invoice
     }
 
     /// Stops listening at once: connections are refused from here on.
@@ -189,32 +212,69 @@ async fn serve(
             sse(Body::from_stream(futures_util::stream::iter(frames).chain(broken)))
         }
         Script::Whole(text) => ([("content-type", "application/json")], text).into_response(),
-        Script::Stream(text, tail) => {
-            let sent = futures_util::stream::once(async { Ok(Bytes::from(text)) });
-            let end = futures_util::stream::once(async move {
-                match tail {
-                    Tail::Close => Ok(Bytes::new()),
-                    Tail::Break => {
-                        // The server drops what it has not flushed when the body fails.
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        Err(std::io::Error::other("cut"))
-                    }
-                    Tail::Hang => std::future::pending().await,
-                }
-            });
-            sse(Body::from_stream(sent.chain(end)))
-        }
+        Script::Stream(text, tail) => stream(stage, text, tail),
         Script::Endless { pause } => endless(stage, pause),
+        Script::Slow { chunks, pause } => slow(stage, chunks, pause),
     }
 }
 
-fn endless(stage: Arc<Mutex<Stage>>, pause: Duration) -> Response {
-    struct Leaving(Arc<Mutex<Stage>>);
-    impl Drop for Leaving {
-        fn drop(&mut self) {
-            self.0.lock().abandoned += 1;
+fn stream(stage: Arc<Mutex<Stage>>, text: String, tail: Tail) -> Response {
+    let leaving = matches!(tail, Tail::Hang).then(|| Leaving(stage));
+    let sent = futures_util::stream::once(async { Ok(Bytes::from(text)) });
+    let end = futures_util::stream::once(async move {
+        match tail {
+            Tail::Close => Ok(Bytes::new()),
+            Tail::Break => {
+                // The server drops what it has not flushed when the body fails.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Err(std::io::Error::other("cut"))
+            }
+            Tail::Hang => {
+                let _leaving = leaving;
+                std::future::pending().await
+            }
         }
+    });
+    sse(Body::from_stream(sent.chain(end)))
+}
+
+/// Counts a stream that is dropped before its end.
+struct Leaving(Arc<Mutex<Stage>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.lock().abandoned += 1;
     }
+}
+
+fn slow(stage: Arc<Mutex<Stage>>, chunks: u64, pause: Duration) -> Response {
+    stage.lock().invoice.begun += 1;
+    let usage = json!({"prompt_tokens": SLOW_PROMPT, "completion_tokens": chunks * SLOW_CHUNK});
+    let last = json!({"id": "chatcmpl-up", "object": "chat.completion.chunk", "created": 1, "model": "upstream-name",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage});
+    let last = format!("data: {last}\n\ndata: [DONE]\n\n");
+    let frames = futures_util::stream::unfold(0, move |n| {
+        let (stage, last) = (stage.clone(), last.clone());
+        async move {
+            if n > chunks {
+                return None;
+            }
+            tokio::time::sleep(pause).await;
+            let mut stage = stage.lock();
+            let frame = if n == chunks {
+                stage.invoice.finished += 1;
+                Bytes::from(last)
+            } else {
+                stage.invoice.chunks += 1;
+                chunk(&format!("tick {n} "))
+            };
+            Some((Ok::<_, Infallible>(frame), n + 1))
+        }
+    });
+    sse(Body::from_stream(frames))
+}
+
+fn endless(stage: Arc<Mutex<Stage>>, pause: Duration) -> Response {
     let leaving = Leaving(stage);
     let frames = futures_util::stream::unfold((0_u64, leaving), move |(n, leaving)| async move {
         tokio::time::sleep(pause).await;
@@ -227,7 +287,8 @@ fn sse(body: Body) -> Response {
     ([("content-type", "text/event-stream")], body).into_response()
 }
 
-fn chunk(text: &str) -> Bytes {
+/// One frame of a chat stream.
+pub fn chunk(text: &str) -> Bytes {
     let chunk = json!({"id": "chatcmpl-up", "object": "chat.completion.chunk", "created": 1, "model": "upstream-name",
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
     format!("data: {chunk}\n\n").into()
