@@ -68,7 +68,7 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
         .map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
     let ledger = ledger?;
     let runtime = Arc::new(Runtime {
-        keys: Directory::open(ledger.view().reader().clone()).await?,
+        keys: Directory::open(ledger.view().reader().clone()).await,
         ledger,
         health: Health::default(),
         buckets: Buckets::new(&config.limits, &config.budget.timezone),

@@ -118,11 +118,9 @@ fn digest_of(row: &KeyRow) -> Option<Digest> {
 }
 
 impl Directory {
-    /// Reads the keys for the first time.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub async fn open(reader: Reader) -> Result<Self, StoreError> {
+    /// Reads the keys for the first time. Where the file cannot be read there are none until it can be: what
+    /// costs money is refused by the ledger meanwhile.
+    pub async fn open(reader: Reader) -> Self {
         let directory = Self {
             reader,
             keys: ArcSwap::default(),
@@ -130,8 +128,8 @@ impl Directory {
             looking: tokio::sync::Mutex::default(),
             failing: AtomicBool::new(false),
         };
-        directory.read(None).await?;
-        Ok(directory)
+        directory.refresh().await;
+        directory
     }
 
     /// The keys as of the last look.
@@ -144,7 +142,7 @@ impl Directory {
     pub async fn refresh(&self) {
         let _one_at_a_time = self.refreshing.lock().await;
         let known = self.keys.load().version;
-        match self.read(Some(known)).await {
+        match self.read(known).await {
             Ok(()) => self.failing.store(false, Ordering::Relaxed),
             Err(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
@@ -170,10 +168,10 @@ impl Directory {
         self.refresh().await;
     }
 
-    async fn read(&self, known: Option<i64>) -> Result<(), StoreError> {
+    async fn read(&self, known: i64) -> Result<(), StoreError> {
         // The version first: what changes in between is then read again.
         let version = self.reader.keys_version().await?;
-        if known != Some(version) {
+        if known != version {
             let rows = self.reader.keys().await?;
             let keys = Keys::new(version, &rows, &self.keys.load());
             self.keys.store(Arc::new(keys));

@@ -197,7 +197,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.sqlite");
         open_beside(&path).await.unwrap().close().await.unwrap();
-        let directory = Directory::open(Reader::new(&path)).await.unwrap();
+        let directory = Directory::open(Reader::new(&path)).await;
         Self { dir, directory }
     }
 

@@ -23,7 +23,8 @@ const INPUT: i64 = 2_000;
 const OUTPUT: i64 = 8_000;
 
 fn ask(stream: bool) -> Value {
-    json!({"stream": stream, "messages": [{"role": "user", "content": "go on for a while"}]})
+    let messages = json!([{"role": "user", "content": "go on for a while"}]);
+    json!({"model": "auto:trivial", "stream": stream, "messages": messages})
 }
 
 /// As many frames of text, each with `tick N `.
