@@ -5,12 +5,14 @@ mod build;
 mod listing;
 mod names;
 mod price;
+mod receipt;
 mod shelf;
 
 pub use build::{CatalogParts, NameProblem, NameProblemKind, TargetList};
 pub use listing::Listed;
 pub use names::{Alias, AliasStrategy, AliasTarget, Resolution, Target};
 pub use price::{LongContext, OffPeak, Price, Rates, ScheduledPrice};
+pub use receipt::{Receipt, ReceiptLine};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -19,6 +19,8 @@ mod marks;
 mod record;
 mod recovery;
 mod reservation;
+mod since;
+mod usage;
 mod view;
 mod window;
 mod writer;
@@ -39,6 +41,10 @@ pub use crate::store::StoreError;
 pub use error::{BudgetError, Exceeded};
 pub use handle::Ledger;
 pub use reservation::Reservation;
+pub use since::{SINCE, since};
+pub use usage::{
+    Charge, Figures, Group, GroupKey, Period, RequestFilter, UsagePart, sum_by, total,
+};
 pub use view::{LedgerView, Loose};
 
 #[derive(Clone, Debug)]
@@ -163,4 +169,6 @@ pub struct RequestRecord {
     /// The provider reported no usage: it was counted from the text.
     pub estimated: bool,
     pub cost: NanoUsd,
+    /// How `cost` came about; `None` where it is zero.
+    pub receipt: Option<crate::catalog::Receipt>,
 }

@@ -9,6 +9,7 @@
 pub(crate) mod audit;
 pub mod ledger;
 pub mod requests;
+pub mod usage;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -13,8 +13,12 @@ use super::marks::{self, Marks};
 use super::reservation::{Finish, Reservation};
 use super::view::LedgerView;
 use super::writer::{self, Message, Wish};
-use super::{Ask, BudgetError, BudgetSettings, Headroom, RequestRecord, books, recovery, window};
+use super::{
+    Ask, BudgetError, BudgetSettings, Group, Headroom, Period, RequestRecord, UsagePart, books,
+    recovery, window,
+};
 use crate::clock::Clock;
+use crate::ids::KeyId;
 use crate::store::{StoreError, Writer};
 
 /// Wishes and records that may wait for the writer.
@@ -162,6 +166,17 @@ impl Ledger {
     ) -> Result<Vec<RequestRecord>, StoreError> {
         self.flush().await;
         self.view.requests(since, limit).await
+    }
+
+    /// See [`LedgerView::usage`]. Sees everything that was recorded before the call.
+    pub async fn usage(
+        &self,
+        period: Period<'_>,
+        groups: &[Group],
+        key: Option<&KeyId>,
+    ) -> Result<Vec<UsagePart>, StoreError> {
+        self.flush().await;
+        self.view.usage(period, groups, key).await
     }
 
     /// For questions that need no writer.

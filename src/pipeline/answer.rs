@@ -215,6 +215,7 @@ fn draft(
         usage: crate::chat::Usage::default(),
         estimated: false,
         cost: crate::money::NanoUsd::ZERO,
+        receipt: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::catalog::Model;
+use crate::catalog::{Model, Receipt};
 use crate::chat::Usage;
 use crate::dispatch::Attempt;
 use crate::ids::RequestId;
@@ -109,11 +109,9 @@ impl Closing {
         let (usage, estimated) = self.usage(observed);
         let Self { runtime, reservation, pass, mut record, candidate, attempts, .. } = self;
         let now = runtime.clock.instant();
-        let cost = candidate
-            .model
-            .price
-            .as_ref()
-            .map_or(NanoUsd::ZERO, |price| price.cost(record.started_at, &usage));
+        let price = candidate.model.price.as_ref();
+        let cost = price.map_or(NanoUsd::ZERO, |price| price.cost(record.started_at, &usage));
+        record.receipt = price.and_then(|price| Receipt::of(price, record.started_at, &usage));
         record.elapsed = now.saturating_duration_since(self.received);
         record.first_byte = self.first_byte.map(|at| at.saturating_duration_since(self.received));
         record.usage = usage;

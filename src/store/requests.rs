@@ -34,6 +34,8 @@ pub struct RequestRow {
     pub reported_cost: Option<i64>,
     pub estimated: bool,
     pub cost: i64,
+    /// How `cost` came about, as JSON; `None` where it is zero or not known.
+    pub rates: Option<String>,
 }
 
 /// Inserts a JSON list of [`RequestRow`]s. A row that is there already stays as it is, so that a
@@ -43,11 +45,12 @@ macro_rules! record_sql {
         "INSERT INTO requests
  (id, started_at, elapsed_us, first_byte_us, key, project, asked_model, model, tier, tier_source,
   confidence, reason, stream, status, error, fallback_index, attempts, input, cache_read,
-  cache_write, cache_write_1h, output, reasoning, audio_input, reported_cost, estimated, cost)
+  cache_write, cache_write_1h, output, reasoning, audio_input, reported_cost, estimated, cost, rates)
  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
   value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
   value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20,
-  value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25, value ->> 26
+  value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25, value ->> 26,
+  value ->> 27
  FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;
 "
     };
@@ -57,7 +60,7 @@ pub(super) use record_sql;
 /// As a list in the order of the columns above.
 impl serde::Serialize for RequestRow {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut row = to.serialize_tuple(27)?;
+        let mut row = to.serialize_tuple(28)?;
         row.serialize_element(&self.id)?;
         row.serialize_element(&self.started_at)?;
         row.serialize_element(&self.elapsed_us)?;
@@ -85,6 +88,7 @@ impl serde::Serialize for RequestRow {
         row.serialize_element(&self.reported_cost)?;
         row.serialize_element(&self.estimated)?;
         row.serialize_element(&self.cost)?;
+        row.serialize_element(&self.rates)?;
         row.end()
     }
 }
