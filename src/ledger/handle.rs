@@ -25,6 +25,8 @@ use crate::store::{StoreError, Writer};
 const QUEUE: usize = 4096;
 /// How long a record may wait for a place in that queue before it is dropped.
 const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a question waits for what is queued to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A cheap clone of one open ledger.
 #[derive(Clone, Debug)]
@@ -175,7 +177,8 @@ impl Ledger {
         groups: &[Group],
         key: Option<&KeyId>,
     ) -> Result<Vec<UsagePart>, StoreError> {
-        self.flush().await;
+        // What a stuck writer holds is left out.
+        let _ = tokio::time::timeout(FLUSH_PATIENCE, self.flush()).await;
         self.view.usage(period, groups, key).await
     }
 

@@ -23,7 +23,7 @@ use crate::store::usage::{
     BY_KEY, BY_MODEL, BY_PROJECT, BY_TIER, ChargeLine, QUARTER, RowFilter, UsageRow, UsageSpan,
 };
 
-/// Ids begin with the milliseconds at which they were made; clocks may have been set since.
+/// Ids begin with the milliseconds at which they were made, which is when the request started.
 const ID_SLACK_MICROS: i64 = 600_000_000;
 
 /// What rows are told apart by.
@@ -168,18 +168,18 @@ pub fn total(parts: &[UsagePart]) -> Figures {
 impl UsagePart {
     /// What tells it from others by `groups`.
     pub fn key(&self, groups: &[Group]) -> GroupKey {
-    let mut key = GroupKey::default();
-    for group in groups {
-        match group {
-            Group::Model => key.model = self.model.as_ref().map(ToString::to_string),
-            Group::Tier => key.tier = self.tier,
-            Group::Key => key.key = self.key.as_ref().map(ToString::to_string),
-            Group::Project => key.project.clone_from(&self.project),
-            Group::Day => key.day = Some(self.day),
+        let mut key = GroupKey::default();
+        for group in groups {
+            match group {
+                Group::Model => key.model = self.model.as_ref().map(ToString::to_string),
+                Group::Tier => key.tier = self.tier,
+                Group::Key => key.key = self.key.as_ref().map(ToString::to_string),
+                Group::Project => key.project.clone_from(&self.project),
+                Group::Day => key.day = Some(self.day),
+            }
         }
+        key
     }
-    key
-}
 }
 
 /// A charge of a request.
@@ -254,10 +254,7 @@ impl LedgerView {
         let prefix = format!("req_{digits}");
         let (from, to) = made_between(&digits);
         let near = (from - ID_SLACK_MICROS, to.saturating_add(ID_SLACK_MICROS));
-        let mut rows = self.reader.requests_by_id(&prefix, near, limit).await?;
-        if rows.is_empty() {
-            rows = self.reader.requests_by_id(&prefix, (i64::MIN, i64::MAX), limit).await?;
-        }
+        let rows = self.reader.requests_by_id(&prefix, near, limit).await?;
         Ok(rows.into_iter().map(RequestRecord::from).collect())
     }
 

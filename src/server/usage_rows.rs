@@ -11,6 +11,7 @@ use super::error::Failure;
 use super::json::Usd;
 use crate::chat::Usage;
 use crate::ledger::{Figures, Group, GroupKey, Period, SINCE, since, sum_by, total};
+use crate::pipeline::Caller;
 use crate::state::AppState;
 
 /// Rows that an answer holds at most.
@@ -72,6 +73,7 @@ struct Tokens {
 
 pub(super) async fn usage(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<UsageReport>, Failure> {
     let (text, groups) = read(&query)?;
@@ -86,7 +88,9 @@ pub(super) async fn usage(
         return Err(Failure::invalid(message).with_param("since"));
     };
     let period = Period { since, until, timezone, cuts: &[] };
-    let parts = state.runtime.ledger.usage(period, &groups, None).await?;
+    // Who may not manage the router sees what its own key has used.
+    let own = (!caller.admin).then_some(&caller.key);
+    let parts = state.runtime.ledger.usage(period, &groups, own).await?;
     let mut rows = sum_by(&parts, &groups);
     let truncated = rows.len() > MOST_ROWS;
     if truncated {

@@ -35,6 +35,7 @@ pub struct RequestRow {
     pub estimated: bool,
     pub cost: i64,
     /// How `cost` came about, as JSON; `None` where it is zero or not known.
+    #[sqlx(default)]
     pub rates: Option<String>,
 }
 

@@ -162,6 +162,7 @@ impl Reader {
     ) -> Result<Vec<UsageRow>, StoreError> {
         let pieces = serde_json::to_string(&span.pieces)
             .map_err(|error| StoreError::from(sqlx::Error::Encode(Box::new(error))))?;
+        let _turn = self.sums.acquire().await.map_err(|_| StoreError::Closed)?;
         Ok(sqlx::query_as(USAGE)
             .bind(pieces)
             .bind(span.since)
@@ -185,6 +186,7 @@ impl Reader {
         span: &UsageSpan,
         limit: u32,
     ) -> Result<Vec<RequestRow>, StoreError> {
+        let _turn = self.sums.acquire().await.map_err(|_| StoreError::Closed)?;
         Ok(sqlx::query_as(DEAREST)
             .bind(span.first_quarter())
             .bind(span.last_quarter())
@@ -243,7 +245,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::Writer;
+    use crate::store::{Reader, StoreError, Writer};
 
     /// Columns of `usage_quarters` but for the numbers that the rows below leave at zero.
     type Sum = (i64, String, String, i64, i64, i64, i64, i64, i64, i64, i64);
@@ -251,6 +253,19 @@ mod tests {
     const SUMS: &str =
         "SELECT quarter, model, tier, failed, longer_than, requests, input, cost, dearest, charged,
  unconfirmed FROM usage_quarters ORDER BY 1, 2, 3, 4, 5";
+
+    #[tokio::test]
+    async fn a_file_of_an_older_version_is_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let mut writer = Writer::open(&path).await.unwrap();
+        let back = "DROP TRIGGER requests_are_summed; DROP TRIGGER charges_are_summed;
+DROP TABLE usage_quarters; ALTER TABLE requests DROP COLUMN rates;";
+        sqlx::raw_sql(back).execute(&mut writer.connection).await.unwrap();
+        let reader = Reader::new(&path);
+        assert!(matches!(reader.oldest_quarter().await, Err(StoreError::Older)));
+        assert_eq!(reader.requests(0, 9).await.unwrap(), vec![]);
+    }
 
     #[tokio::test]
     async fn rows_from_before_are_summed_like_those_that_come() {

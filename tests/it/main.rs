@@ -25,4 +25,5 @@ mod guard;
 mod odd_providers;
 mod openai;
 mod reload;
+mod report;
 mod routing;

@@ -202,16 +202,15 @@ async fn sums_of_one_key_leave_the_others_out() {
 async fn a_request_is_found_by_the_beginning_of_its_id() {
     let place = Place::new();
     let ledger = place.open(no_limits()).await;
-    // The clock of the ledger may stand elsewhere than the one that made the id.
-    let (mut near, far) = (record(0), record(0));
-    near.started_at = crate::clock::SystemClock.now();
-    // As precise as the ledger is.
-    near.started_at = window::moment(window::micros(near.started_at));
-    ledger.record(near.clone()).await;
-    ledger.record(far.clone()).await;
+    let mut requests = [record(0), record(0)];
+    for one in &mut requests {
+        // As precise as the ledger is.
+        one.started_at = window::moment(window::micros(crate::clock::SystemClock.now()));
+        ledger.record(one.clone()).await;
+    }
     flush(&ledger).await;
     let view = ledger.view();
-    for one in [&near, &far] {
+    for one in &requests {
         for prefix in [one.id.as_str(), &one.id.as_str()[4..], &one.id.as_str()[..32]] {
             assert_eq!(view.find(prefix, 5).await.unwrap(), vec![one.clone()], "{prefix}");
         }
