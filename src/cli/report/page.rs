@@ -320,9 +320,9 @@ fn footer(out: &mut String, report: &Report) {
     let _ = write!(
         out,
         "<footer><p>Requests count when they started, money when it was reserved, as in the budget. \
-         Estimated: the provider reported no usage, so tokens were counted from the text ({} requests). \
+         Estimated: the provider reported no usage, so tokens were counted from the text (requests: {}). \
          Unconfirmed: the router ended before the provider had said what a call cost, so its worst case \
-         was charged ({} calls).</p>",
+         was charged (calls: {}).</p>",
         count(report.total.estimated),
         count(report.total.unconfirmed)
     );

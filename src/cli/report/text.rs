@@ -108,13 +108,18 @@ fn noted(rows: &[[String; 3]], width: usize) -> Vec<String> {
 fn uncertain(report: &Report, say: &mut impl FnMut(&str, String, String)) {
     let total = &report.total;
     if total.estimated > 0 {
-        let note = format!("in {} requests without reported usage", count(total.estimated));
+        let note = format!("{} without reported usage", several(total.estimated, "request"));
         say("Estimated", money(total.estimated_usd), note);
     }
     if total.unconfirmed > 0 {
-        let note = format!("in {} calls that nobody finished", count(total.unconfirmed));
+        let note = format!("{} that nobody finished", several(total.unconfirmed, "call"));
         say("Unconfirmed", money(total.unconfirmed_usd), note);
     }
+}
+
+/// `1 call`, `1,200 calls`.
+fn several(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 fn limits(report: &Report) -> String {
