@@ -111,6 +111,7 @@ fn ask() -> Ask {
         model: "openai/gpt-4.1-mini".into(),
         attempt: 0,
         ceiling: NanoUsd(5_000_000),
+        budget: None,
     }
 }
 
@@ -136,6 +137,7 @@ fn record(id: RequestId) -> RequestRecord {
         usage: edge_router::chat::Usage { input: 1000, output: 300, ..Default::default() },
         estimated: false,
         cost: NanoUsd(12_345),
+        receipt: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod build;
 mod listing;
 mod names;
 mod price;
+mod receipt;
 mod shelf;
 
 pub use build::{CatalogParts, NameProblem, NameProblemKind, TargetList};
@@ -14,6 +15,7 @@ pub use price::{
     Charge, Given, Kind, Kinds, LongContext, OffPeak, Price, Rates, ScheduledPrice, ServicePrice,
     Terms,
 };
+pub use receipt::{Receipt, ReceiptLine};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

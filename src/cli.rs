@@ -6,10 +6,12 @@ mod check;
 mod classify;
 mod completions;
 mod doctor;
+mod figures;
 mod init;
 mod keys;
 mod models;
 mod output;
+mod report;
 mod requests;
 mod route;
 mod schema;
@@ -27,6 +29,7 @@ Examples:
   edge-router doctor                     see what works and what to do about the rest
   edge-router classify \"fix the typo\"   judge how hard a prompt is
   edge-router requests --since 1d        see who answered, why, and what it cost
+  edge-router report --html report.html  see where the money went and what routing saved
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 
@@ -66,6 +69,8 @@ pub enum Command {
     Route(route::Route),
     /// Show spend against the limits
     Budget(budget::Budget),
+    /// Show where the money went and what routing saved
+    Report(report::Report),
     /// List models, download and verify local ones
     Models(models::Models),
     /// Give clients keys with budgets, rate limits and models of their own
@@ -104,6 +109,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Classify(args) => args.run(),
         Command::Route(args) => args.run(),
         Command::Budget(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Models(args) => args.run(),
         Command::Keys(args) => args.run(),
         Command::Requests(args) => args.run(),

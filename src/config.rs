@@ -108,7 +108,10 @@ pub enum ContextInject {
 
 #[derive(Clone, Debug)]
 pub struct ReportSettings {
+    /// What the spending is compared with.
     pub baseline: ModelId,
+    /// `classifier.quality`, to be marked on the classifier's curve.
+    pub quality: f32,
 }
 
 /// Outgoing connections. `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` hold where these are `None`.

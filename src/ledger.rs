@@ -22,7 +22,9 @@ mod marks;
 mod record;
 mod recovery;
 mod reservation;
+mod since;
 mod standby;
+mod usage;
 mod view;
 mod window;
 mod writer;
@@ -44,6 +46,10 @@ pub use crate::store::StoreError;
 pub use error::{BudgetError, Exceeded};
 pub use handle::{Ledger, open_beside};
 pub use reservation::Reservation;
+pub use since::{SINCE, since};
+pub use usage::{
+    Charge, Figures, Group, GroupKey, Period, RequestFilter, UsagePart, sum_by, total,
+};
 pub use view::{LedgerView, Loose};
 
 #[derive(Clone, Debug)]
@@ -198,4 +204,6 @@ pub struct RequestRecord {
     /// The provider reported no usage: it was counted from the text.
     pub estimated: bool,
     pub cost: NanoUsd,
+    /// How `cost` came about; `None` where it is zero.
+    pub receipt: Option<crate::catalog::Receipt>,
 }

@@ -17,7 +17,7 @@
 //!    cost is settled and recorded in the [`store`].
 //!
 //! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
-//! the embedded model, [`telemetry`] counts. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! the embedded model, [`telemetry`] counts, [`report`] says where the money went. [`money`], [`clock`] and [`ids`] are used by all. Which
 //! module may use which is tested in `tests/it/architecture.rs`.
 
 pub mod cli;
@@ -49,6 +49,8 @@ pub mod inference;
 pub mod strategy;
 
 pub mod limits;
+
+pub mod report;
 
 pub mod ledger;
 

@@ -20,6 +20,7 @@ mod reply;
 mod routes;
 mod status;
 mod usage;
+mod usage_rows;
 
 #[cfg(test)]
 mod tests;

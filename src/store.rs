@@ -11,6 +11,7 @@ mod interrupted;
 pub mod keys;
 pub mod ledger;
 pub mod requests;
+pub mod usage;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use tokio::sync::Semaphore;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -45,6 +47,10 @@ pub enum StoreError {
     Corrupt(#[source] Arc<sqlx::Error>),
     #[error("the ledger was written by a newer edge-router; use that version or another data_dir")]
     Newer,
+    #[error(
+        "the ledger has the form of an older version; start `edge-router serve` once to bring it up to date"
+    )]
+    Older,
     #[error("the ledger's schema cannot be brought up to date")]
     Migration(#[source] Arc<MigrateError>),
     #[error("the ledger cannot be read or written")]
@@ -69,6 +75,14 @@ impl From<sqlx::Error> for StoreError {
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
+        let lacks = |error: &dyn sqlx::error::DatabaseError| {
+            ["no such table: usage_quarters", "no such column: rates"]
+                .iter()
+                .any(|lack| error.message().contains(lack))
+        };
+        if error.as_database_error().is_some_and(lacks) {
+            return Self::Older;
+        }
         let error = Arc::new(error);
         // The low byte is the primary result code: https://sqlite.org/rescode.html
         match code.map(|code| code & 0xff) {
@@ -145,6 +159,8 @@ impl Writer {
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: SqlitePool,
+    /// One sum over much at a time: the other connections are for what must be quick.
+    sums: Arc<Semaphore>,
 }
 
 impl Reader {
@@ -155,7 +171,7 @@ impl Reader {
             .read_only(true)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        Self { pool: readers(options) }
+        Self { pool: readers(options), sums: Arc::new(Semaphore::new(1)) }
     }
 
     /// For a file in a directory that cannot be written: SQLite may then not even make the files
@@ -166,7 +182,7 @@ impl Reader {
             .read_only(true)
             .immutable(true)
             .disable_statement_logging();
-        Self { pool: readers(options) }
+        Self { pool: readers(options), sums: Arc::new(Semaphore::new(1)) }
     }
 
     /// Whether the file can be read at all.

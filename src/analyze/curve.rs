@@ -27,7 +27,7 @@ const PROMPT_SHARE: u16 = 4;
 const STEPS: u8 = 10;
 
 /// One setting of `quality` on labelled prompts. All values are 0..1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Point {
     pub quality: f32,
     /// Share whose verdict is the true tier.
@@ -79,6 +79,20 @@ fn relative_cost(tier: Tier) -> f32 {
 fn mean(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     let count = values.len().max(1) as f32;
     values.sum::<f32>() / count
+}
+
+/// The curve in a text that holds its [`table`]; empty without one.
+pub fn read_table(text: &str) -> Vec<Point> {
+    let lines = text.lines().skip_while(|line| !line.starts_with("| quality | accuracy |"));
+    lines.skip(2).map_while(read_row).collect()
+}
+
+fn read_row(line: &str) -> Option<Point> {
+    let cells = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+    let cells: Vec<f32> =
+        cells.split('|').map(|cell| cell.trim().parse().ok()).collect::<Option<_>>()?;
+    let &[quality, accuracy, too_weak, two_too_weak, cost] = cells.as_slice() else { return None };
+    Some(Point { quality, accuracy, too_weak, two_too_weak, cost })
 }
 
 /// The curve as a Markdown table.

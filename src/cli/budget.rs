@@ -1,6 +1,8 @@
 //! `edge-router budget`: what is spent, held and left, read from the ledger's file, whether or not
 //! the router runs.
 
+mod words;
+
 use clap::Args;
 use jiff::Timestamp;
 
@@ -8,7 +10,10 @@ use super::{CliError, ConfigArg, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment};
 use crate::keys;
-use crate::ledger::{BudgetSettings, Headroom, KeyHeadroom, LedgerView, Loose, Window};
+use crate::ledger::{
+    BudgetSettings, Figures, Group, GroupKey, Headroom, KeyHeadroom, LedgerView, Loose, Period,
+    StoreError, Window, sum_by,
+};
 use crate::money::NanoUsd;
 
 /// Show spend against the limits
@@ -34,6 +39,21 @@ struct Report<'a> {
     oldest_reservation: Option<Timestamp>,
     unconfirmed_this_month: u64,
     unconfirmed_usd: f64,
+    models_today: Vec<ModelToday<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct ModelToday<'a> {
+    model_id: Option<&'a str>,
+    requests: u64,
+    cost_usd: f64,
+}
+
+/// What was read: windows, money that is not settled for certain, and the day by model.
+struct Read {
+    headroom: Headroom,
+    loose: Loose,
+    today: Vec<(GroupKey, Figures)>,
 }
 
 /// The same for one client key.
@@ -52,7 +72,7 @@ impl Budget {
             let form = if self.json { Form::Json } else { Form::Text };
             return of_key(&name, &config, now, form);
         }
-        let (headroom, loose) = in_runtime(read(&config, now))??;
+        let Read { headroom, loose, today } = in_runtime(read(&config, now))??;
         if self.json {
             return output::json(&Report {
                 headroom: &headroom,
@@ -60,11 +80,16 @@ impl Budget {
                 oldest_reservation: loose.oldest,
                 unconfirmed_this_month: loose.unconfirmed,
                 unconfirmed_usd: loose.unconfirmed_amount.to_usd_f64(),
+                models_today: today.iter().map(ModelToday::of).collect(),
             });
         }
-        for line in lines(&headroom, &loose, &config.budget, now) {
-            output::line(&line);
+        let mut lines = lines(&headroom, &loose, &config.budget, now);
+        let top = words::top_models(&today);
+        if !top.is_empty() {
+            lines.push(String::new());
         }
+        lines.extend(top);
+        lines.iter().for_each(|line| output::line(line));
         Ok(())
     }
 }
@@ -100,15 +125,29 @@ fn of_key(name: &str, config: &Config, now: Timestamp, form: Form) -> Result<(),
     Ok(())
 }
 
-async fn read(config: &Config, now: Timestamp) -> anyhow::Result<(Headroom, Loose)> {
+impl<'a> ModelToday<'a> {
+    fn of((key, sums): &'a (GroupKey, Figures)) -> Self {
+        let cost_usd = sums.cost.to_usd_f64();
+        Self { model_id: key.model.as_deref(), requests: sums.requests, cost_usd }
+    }
+}
+
+async fn read(config: &Config, now: Timestamp) -> anyhow::Result<Read> {
     let Some(view) = ledger(config).await? else {
-        return Ok((Headroom::untouched(&config.budget, now), Loose::default()));
+        let headroom = Headroom::untouched(&config.budget, now);
+        return Ok(Read { headroom, loose: Loose::default(), today: Vec::new() });
     };
     let headroom = view.headroom(&config.budget, now).await?;
     let zone = &config.budget.timezone;
     let month = now.to_zoned(zone.clone()).first_of_month().and_then(|first| first.start_of_day());
     let loose = view.loose(month.map_or(Timestamp::UNIX_EPOCH, |first| first.timestamp())).await?;
-    Ok((headroom, loose))
+    let day = now.to_zoned(zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
+    let period = Period { since: day, until: now, timezone: zone, cuts: &[] };
+    let parts = match view.usage(period, &[Group::Model], None).await {
+        Err(StoreError::Older) => Vec::new(),
+        parts => parts?,
+    };
+    Ok(Read { headroom, loose, today: sum_by(&parts, &[Group::Model]) })
 }
 
 fn lines(
@@ -126,11 +165,17 @@ fn lines(
             usd(window.reserved),
             window.limit.map_or_else(|| "none".to_owned(), usd),
             window.remaining().map_or_else(|| "-".to_owned(), usd),
-            resets.strftime("%Y-%m-%d %H:%M %Z").to_string(),
+            format!(
+                "{}, {}",
+                words::until(window.resets_at, now),
+                resets.strftime("%Y-%m-%d %H:%M %Z")
+            ),
         ]
     };
     let rows = [columns, row("day", &headroom.daily), row("month", &headroom.monthly)];
     let mut lines = table(&rows);
+    let windows = [("day", &headroom.daily), ("month", &headroom.monthly)];
+    lines.extend(windows.into_iter().filter_map(|(name, window)| words::fill(name, window)));
     if let Some(limit) = headroom.per_request {
         lines.push(format!("one request may cost up to {}", usd(limit)));
     }
@@ -229,8 +274,9 @@ mod tests {
             lines(&headroom, &loose, &settings, now),
             [
                 "       SPENT      RESERVED  LIMIT  LEFT       RESETS",
-                "day    $0.000045  $0.00     $3.00  $2.999955  2026-11-22 00:00 CET",
-                "month  $0.00      $0.00     none   -          2026-12-01 00:00 CET",
+                "day    $0.000045  $0.00     $3.00  $2.999955  in 11 h, 2026-11-22 00:00 CET",
+                "month  $0.00      $0.00     none   -          in 9 days, 2026-12-01 00:00 CET",
+                "day    ▏·····························  <0.1 % spent",
                 "one request may cost up to $2.00",
                 "2 open reservations, $0.01 in all, the oldest 30 s old",
             ]

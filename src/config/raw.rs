@@ -112,7 +112,7 @@ pub(super) struct RawContext {
     pub(super) inject: Option<ContextInject>,
 }
 
-/// What savings are measured against. Accepted; not used in this version.
+/// What `edge-router report` measures savings against.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawReport {

@@ -82,9 +82,10 @@ pub(super) fn compile(
     let server = sections::server(server, &surroundings.base, &mut report);
     let budget = sections::budget(budget, &mut report);
     let network = sections::network(network, &surroundings.base, &mut report);
+    let quality = classifier.quality.unwrap_or(sections::QUALITY);
     let classifier = sections::classifier(&classifier, &mut report);
     let catalog = aliases::catalog(models, raw_aliases, &providers, &mut report);
-    let reporting = sections::reporting(reporting, catalog.as_ref(), &mut report);
+    let reporting = sections::reporting(reporting, (catalog.as_ref(), quality), &mut report);
     notes(&surroundings.written, &mut report);
     let notes = std::mem::take(&mut report.notes);
     if !report.is_clean() {
@@ -108,11 +109,8 @@ pub(super) fn compile(
 
 /// Settings that are read and checked, but that nothing uses yet.
 fn notes(written: &[String], report: &mut Report) {
-    for (section, what) in
-        [("context", "project context is not injected"), ("report", "`report` does not exist")]
-    {
-        if written.iter().any(|key| key == section) {
-            report.notes.push(format!("[{section}] is accepted, but {what} in this version"));
-        }
+    if written.iter().any(|key| key == "context") {
+        let note = "[context] is accepted, but project context is not injected in this version";
+        report.notes.push(note.to_owned());
     }
 }

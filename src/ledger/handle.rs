@@ -17,8 +17,8 @@ use super::standby::Standby;
 use super::view::LedgerView;
 use super::writer::{self, Message, Wish};
 use super::{
-    Ask, BudgetError, BudgetSettings, Headroom, KeyBudget, KeyHeadroom, RequestRecord, account,
-    recovery, window,
+    Ask, BudgetError, BudgetSettings, Group, Headroom, KeyBudget, KeyHeadroom, Period,
+    RequestRecord, UsagePart, account, recovery, window,
 };
 use crate::clock::Clock;
 use crate::ids::KeyId;
@@ -29,6 +29,8 @@ use crate::store::{StoreError, Writer};
 const QUEUE: usize = 4096;
 /// How long a record may wait for a place in that queue before it is dropped.
 const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a question waits for what is queued to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A cheap clone of one open ledger.
 #[derive(Clone, Debug)]
@@ -243,6 +245,18 @@ impl Ledger {
     ) -> Result<Vec<RequestRecord>, StoreError> {
         self.flush().await;
         self.view.requests(since, limit).await
+    }
+
+    /// See [`LedgerView::usage`]. Sees everything that was recorded before the call.
+    pub async fn usage(
+        &self,
+        period: Period<'_>,
+        groups: &[Group],
+        key: Option<&KeyId>,
+    ) -> Result<Vec<UsagePart>, StoreError> {
+        // What a stuck writer holds is left out.
+        let _ = tokio::time::timeout(FLUSH_PATIENCE, self.flush()).await;
+        self.view.usage(period, groups, key).await
     }
 
     /// For questions that need no writer.

@@ -75,6 +75,7 @@ impl From<RequestRecord> for RequestRow {
             reported_cost: usage.reported_cost.map(|cost| cost.0),
             estimated: record.estimated,
             cost: record.cost.0,
+            rates: record.receipt.and_then(|receipt| serde_json::to_string(&receipt).ok()),
         }
     }
 }
@@ -122,6 +123,7 @@ impl From<RequestRow> for RequestRecord {
             },
             estimated: row.estimated,
             cost: NanoUsd(row.cost),
+            receipt: row.rates.and_then(|rates| serde_json::from_str(&rates).ok()),
         }
     }
 }

@@ -7,6 +7,7 @@ mod limits;
 mod records;
 mod scopes;
 mod speed;
+mod usage;
 mod waiting;
 
 use std::path::PathBuf;
@@ -114,6 +115,10 @@ fn record(cost: i64) -> RequestRecord {
         usage: Usage { input: 10, cache_read: 20, output: 30, reasoning: 5, ..Usage::default() },
         estimated: true,
         cost: NanoUsd(cost),
+        receipt: Some(crate::catalog::Receipt {
+            lines: vec![("input".to_owned(), 10, 25_000_000).into()],
+            reported: None,
+        }),
     }
 }
 

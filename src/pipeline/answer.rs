@@ -235,6 +235,7 @@ fn draft(decision: &Decision, candidate: Option<&Candidate>, tries: &Tries) -> R
         usage: crate::chat::Usage::default(),
         estimated: false,
         cost: crate::money::NanoUsd::ZERO,
+        receipt: None,
     }
 }
 

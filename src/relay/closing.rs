@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Charge, Kinds, Model};
+use crate::catalog::{Charge, Kinds, Model, Receipt};
 use crate::chat::{Surcharges, Usage};
 use crate::dispatch::{Attempt, BYTES_PER_TOKEN, Expectation, OpenCall, Tries, probable_usage};
 use crate::ids::RequestId;
@@ -186,6 +186,8 @@ impl Closing {
         let now = self.runtime.clock.instant();
         record.elapsed = now.saturating_duration_since(self.received);
         record.first_byte = self.first_byte.map(|at| at.saturating_duration_since(self.received));
+        let price = self.candidate.model.price.as_ref();
+        record.receipt = price.and_then(|price| Receipt::of(price, record.started_at, &usage));
         record.usage = usage;
         record.estimated = estimated || !self.spent.is_zero();
         record.cost = cost + self.spent;

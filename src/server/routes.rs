@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
 use super::error::Failure;
-use super::{auth, edge, guard, models, openai, status, usage};
+use super::{auth, edge, guard, models, openai, status, usage, usage_rows};
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -16,13 +16,14 @@ use crate::telemetry;
 const PREFIXES: [&str; 4] = ["/v1", "/openai/v1", "/anthropic/v1", ""];
 
 /// API paths, without their prefix.
-fn api() -> [(&'static str, MethodRouter<AppState>); 5] {
+fn api() -> [(&'static str, MethodRouter<AppState>); 6] {
     [
         ("/chat/completions", post(openai::chat_completions)),
         ("/models", get(models::list)),
         ("/models/{*id}", get(models::one)),
         ("/route", post(openai::explain)),
         ("/budget", get(usage::budget)),
+        ("/usage", get(usage_rows::usage)),
     ]
 }
 
@@ -60,13 +61,12 @@ const EXCEPTIONS: [(&str, Access); 7] = [
 ];
 
 /// Paths of the contract that this version does not have.
-const NOT_BUILT: [&str; 11] = [
+const NOT_BUILT: [&str; 10] = [
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
     "/v1/audio/transcriptions",
-    "/v1/usage",
     "/v1/context",
     "/v1/admin",
     "/api",
@@ -75,12 +75,13 @@ const NOT_BUILT: [&str; 11] = [
 ];
 
 /// The paths without `/v1` that [`canonical`] gives for routed requests: bounded metric labels.
-const TEMPLATES: [&str; 12] = [
+const TEMPLATES: [&str; 13] = [
     "/chat/completions",
     "/models",
     "/models/{*id}",
     "/route",
     "/budget",
+    "/usage",
     "/",
     "/health",
     "/health/live",

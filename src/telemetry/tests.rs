@@ -34,6 +34,7 @@ fn a_finished_request_is_counted_with_tokens_and_cost() {
         usage: Usage { input: 10, output: 7, reasoning: 3, ..Usage::default() },
         estimated: true,
         cost: NanoUsd(45_000),
+        receipt: None,
     });
     let text = recorder().render();
     for line in [

@@ -17,6 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["providers"],
     &["inference", "strategy"],
     &["telemetry"],
+    &["report"],
     &["ledger"],
     &["limits"],
     &["store"],
@@ -42,7 +43,8 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// Pure: they take values and `now`, and touch no I/O.
-const PURE: &[&str] = &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money"];
+const PURE: &[&str] =
+    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "report"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn edge_router(dir: &std::path::Path, args: &[&str]) -> Output {
+pub fn edge_router(dir: &std::path::Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_edge-router"))
         .args(args)
         .current_dir(dir)
@@ -16,7 +16,7 @@ fn edge_router(dir: &std::path::Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -136,6 +136,7 @@ fn every_command_has_help_with_an_example() {
         "route",
         "budget",
         "keys",
+        "report",
         "models",
         "requests",
         "doctor",
@@ -359,6 +360,9 @@ fn wrong_usage_is_exit_2_with_a_message() {
         &["models", "pull", "no-such-model"],
         &["models", "verify", "no-such-model"],
         &["requests", "--since", "yesterday"],
+        &["report", "--since", "yesterday"],
+        &["report", "--by", "colour"],
+        &["report", "--json", "--html", "r.html"],
         &["init"],
     ] {
         let output = edge_router(dir.path(), args);

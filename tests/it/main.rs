@@ -28,6 +28,7 @@ mod odd_providers;
 mod openai;
 mod outside;
 mod reload;
+mod report;
 mod routing;
 mod settlement;
 mod usage_samples;

@@ -93,3 +93,23 @@ fn the_prices_are_those_of_the_catalogue() {
         assert!(model.active && model.max_tier >= tier, "{id}");
     }
 }
+
+#[test]
+fn the_table_is_read_back_from_the_text_around_it() {
+    let labelled = Tier::ALL.map(|tier| (sure(tier), tier));
+    let points = points(&labelled, &LossMatrix::default());
+    let text = format!("# Card\n\n| a | b |\n|---|---|\n\n{}\nMore.\n", table(&points));
+    for (read, point) in read_table(&text).iter().zip(&points) {
+        assert!((read.cost - point.cost).abs() < 0.001 && read.quality == point.quality);
+    }
+    assert_eq!(read_table(&text).len(), points.len());
+    assert_eq!(read_table("no table"), vec![]);
+}
+
+#[test]
+fn the_card_of_the_built_in_model_has_a_curve() {
+    let points = read_table(include_str!("../../../models/tier-classifier/card.md"));
+    assert_eq!(points.len(), 11);
+    assert!(points.windows(2).all(|two| two[0].quality < two[1].quality));
+    assert!(points[0].cost < points[10].cost && points[0].too_weak > points[10].too_weak);
+}

@@ -20,6 +20,8 @@ use crate::money::NanoUsd;
 use crate::strategy::RoutingSettings;
 
 const BASELINE: &str = "anthropic/claude-opus-4-6";
+/// `classifier.quality` where it is not set.
+pub(super) const QUALITY: f32 = 0.5;
 
 pub(super) fn server(raw: RawServer, base: &FilePath, report: &mut Report) -> ServerSettings {
     let RawServer {
@@ -147,7 +149,7 @@ pub(super) fn context(raw: &RawContext) -> ContextSettings {
 
 pub(super) fn reporting(
     raw: RawReport,
-    catalog: Option<&Catalog>,
+    (catalog, quality): (Option<&Catalog>, f32),
     report: &mut Report,
 ) -> ReportSettings {
     let RawReport { baseline } = raw;
@@ -156,7 +158,7 @@ pub(super) fn reporting(
     {
         report.notes.push(format!("report.baseline: there is no model `{id}`"));
     }
-    ReportSettings { baseline: baseline.unwrap_or_else(|| BASELINE.to_owned()).into() }
+    ReportSettings { baseline: baseline.unwrap_or_else(|| BASELINE.to_owned()).into(), quality }
 }
 
 pub(super) fn network(raw: RawNetwork, base: &FilePath, report: &mut Report) -> NetworkSettings {
@@ -199,7 +201,7 @@ pub(super) fn classifier(raw: &RawClassifier, report: &mut Report) -> Classifier
             "holds a negative number; allowed: five rows of five numbers, 0 or more",
         );
     }
-    let quality = quality.unwrap_or(0.5);
+    let quality = quality.unwrap_or(QUALITY);
     if !(0.0..=1.0).contains(&quality) {
         report.problem(
             &path.key("quality"),
