@@ -19,6 +19,14 @@ UNION ALL SELECT 'no total counts the key ' || key, cost, 0, 0, 0 FROM charges A
         Ok(sqlx::query_as(SQL).fetch_all(&self.pool).await?)
     }
 
+    /// How many windows that end after `since` have a total.
+    pub(crate) async fn totals(&self, since: i64) -> Result<i64, StoreError> {
+        const SQL: &str =
+            "SELECT COUNT(*) FROM window_totals WHERE scope = 'global' AND ends_at > ?";
+        let (count,): (i64,) = sqlx::query_as(SQL).bind(since).fetch_one(&self.pool).await?;
+        Ok(count)
+    }
+
     /// Sum and number of all charges ever.
     pub(crate) async fn charged(&self) -> Result<(i64, i64), StoreError> {
         const SQL: &str = "SELECT COALESCE(SUM(cost), 0), COUNT(*) FROM charges";

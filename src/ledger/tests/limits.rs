@@ -141,6 +141,29 @@ async fn another_time_zone_does_not_forget_what_was_spent() {
 }
 
 #[tokio::test]
+async fn from_the_start_on_the_windows_have_totals_so_that_nobody_sums_rows() {
+    let place = Place::new();
+    let at = |ledger: &Ledger| {
+        let now = window::micros(place.clock.now());
+        let reader = ledger.view().reader.clone();
+        async move { reader.totals(now).await.unwrap() }
+    };
+    let ledger = place.open(daily(1000)).await;
+    flush(&ledger).await;
+    assert_eq!(at(&ledger).await, 2);
+    // Other windows, with what was spent in them.
+    ledger.reserve(ask(300)).await.unwrap().settle(record(200)).await.unwrap();
+    let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+    ledger.set_settings(BudgetSettings { timezone: tokyo, ..daily(1000) });
+    flush(&ledger).await;
+    assert_eq!(at(&ledger).await, 4);
+    ledger.close().await;
+    let ledger = place.open(daily(1000)).await;
+    assert_eq!(figures(&ledger).await, (200, 0));
+    assert_totals_are_sums(&ledger).await;
+}
+
+#[tokio::test]
 async fn new_limits_hold_at_once() {
     let place = Place::new();
     let ledger = place.open(daily(1000)).await;
