@@ -1,5 +1,5 @@
 //! `edge-router requests`: what was asked of which model, why, and what it cost, read from the
-//! ledger's file, whether or not the router runs. [`explain()`] takes one request apart.
+//! ledger's file, whether or not the router runs. [`mod@explain`] takes one request apart.
 
 mod explain;
 mod json;
