@@ -17,6 +17,7 @@ use crate::analyze::curve::{self, Point};
 use crate::catalog::{Model, Price};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::keys;
 use crate::ledger::{Group, Period, SINCE, since};
 use crate::providers::ProviderKind;
 use crate::report::{self, Limits, Material, Models, Report as Figures};
@@ -129,6 +130,13 @@ async fn gather(
         let all = [Group::Model, Group::Tier, Group::Key, Group::Project, Group::Day];
         parts = view.usage(period, &all, None).await?;
         dearest = view.dearest(period, DEAREST).await?;
+        let keys = keys::read(view.reader()).await?;
+        for key in parts.iter_mut().filter_map(|part| part.key.as_mut()) {
+            *key = keys.label(key);
+        }
+        for request in &mut dearest {
+            request.key = keys.label(&request.key);
+        }
     }
     let material = Material {
         since,

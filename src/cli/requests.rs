@@ -13,6 +13,7 @@ use super::budget::{configuration, in_runtime, ledger, table, usd};
 use super::{CliError, ConfigArg, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::keys;
 use crate::ledger::{Charge, RequestFilter, RequestRecord, SINCE, since};
 
 /// Characters of an id that the list shows: enough to ask for it.
@@ -37,7 +38,7 @@ pub struct Requests {
     /// Show at most this many, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
-    /// Only those of this client key
+    /// Only those of this client key (its name; `local` or `master` without one)
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Only those that this model answered, or that asked for this name
@@ -72,7 +73,7 @@ impl Requests {
             model: self.model,
             failed: self.failed,
         };
-        let requests = in_runtime(read(config, since, &filter, self.limit))??;
+        let requests = in_runtime(read(config, since, filter, self.limit))??;
         if self.json {
             return output::json(&requests.iter().map(json::Line::of).collect::<Vec<_>>());
         }
@@ -95,11 +96,19 @@ impl Requests {
 async fn read(
     config: &Config,
     since: Timestamp,
-    filter: &RequestFilter,
+    mut filter: RequestFilter,
     limit: u32,
 ) -> anyhow::Result<Vec<RequestRecord>> {
     let Some(view) = ledger(config).await? else { return Ok(Vec::new()) };
-    Ok(view.filtered(since, filter, limit).await?)
+    let keys = keys::read(view.reader()).await?;
+    if let Some(key) = filter.key.as_ref().and_then(|name| keys.named(name.as_str())) {
+        filter.key = Some(key.id.clone());
+    }
+    let mut requests = view.filtered(since, &filter, limit).await?;
+    for request in &mut requests {
+        request.key = keys.label(&request.key);
+    }
+    Ok(requests)
 }
 
 fn explain(config: &Config, id: &str, as_json: bool) -> Result<(), CliError> {
@@ -125,8 +134,9 @@ async fn find(config: &Config, id: &str) -> anyhow::Result<(RequestRecord, Vec<C
         let ids: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
         return Err(anyhow!("several ids begin with `{id}`: {}; give more of one", ids.join(", ")));
     }
-    let request = found.pop().ok_or_else(unknown)?;
+    let mut request = found.pop().ok_or_else(unknown)?;
     let charges = view.charges(&request).await?;
+    request.key = keys::read(view.reader()).await?.label(&request.key);
     Ok((request, charges))
 }
 

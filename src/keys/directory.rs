@@ -103,6 +103,16 @@ impl Keys {
         self.live().find(of_name).or_else(|| self.all.iter().rev().find(of_name))
     }
 
+    /// What people call the key of this id: its name, with the id behind it where the name is another
+    /// key's by now. Callers without a key are called what they are.
+    pub fn label(&self, id: &KeyId) -> KeyId {
+        let Some(key) = self.by_id(id) else { return id.clone() };
+        match self.named(key.name()) {
+            Some(known) if known.id == *id => key.name().into(),
+            _ => format!("{} ({id})", key.name()).as_str().into(),
+        }
+    }
+
     fn by_id(&self, id: &KeyId) -> Option<&Arc<ClientKey>> {
         self.all.iter().find(|key| key.id == *id)
     }

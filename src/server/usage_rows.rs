@@ -90,7 +90,11 @@ pub(super) async fn usage(
     let period = Period { since, until, timezone, cuts: &[] };
     // Who may not manage the router sees what its own key has used.
     let own = (!caller.admin).then_some(&caller.key);
-    let parts = state.runtime.ledger.usage(period, &groups, own).await?;
+    let mut parts = state.runtime.ledger.usage(period, &groups, own).await?;
+    let keys = state.runtime.keys.current();
+    for key in parts.iter_mut().filter_map(|part| part.key.as_mut()) {
+        *key = keys.label(key);
+    }
     let mut rows = sum_by(&parts, &groups);
     let truncated = rows.len() > MOST_ROWS;
     if truncated {

@@ -437,3 +437,28 @@ fn what_makes_no_sense_is_refused_before_anything_is_made() {
     assert_eq!(twice.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&twice.stderr).contains("exists"));
 }
+
+#[tokio::test]
+async fn lists_and_reports_call_a_key_by_its_name() {
+    let upstream = Upstream::start().await;
+    let router = router_of(&upstream, "").await;
+    let first = create(&router, &["--name", "ci"]);
+    assert_eq!(chat_as(&router, &first, &ask("auto")).await.status(), 200);
+    said(&program(router.dir.path(), &["keys", "revoke", "ci"]));
+    let second = create(&router, &["--name", "ci"]);
+    assert_eq!(chat_as(&router, &second, &ask("auto")).await.status(), 200);
+
+    let usage: Value =
+        get_as(&router, &second, "/v1/usage?group_by=key").await.json().await.unwrap();
+    assert_eq!(usage["rows"][0]["key"], "ci", "{usage}");
+    let list = said(&program(router.dir.path(), &["requests", "--key", "ci", "--json"]));
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1, "only the live key of that name: {list}");
+    assert_eq!(list[0]["key"], "ci");
+    let explained =
+        said(&program(router.dir.path(), &["requests", list[0]["id"].as_str().unwrap()]));
+    assert!(explained.lines().any(|line| line.split_whitespace().eq(["key", "ci"])), "{explained}");
+    let report = said(&program(router.dir.path(), &["report", "--by", "key"]));
+    let rows = |what: &str| report.lines().filter(|line| line.starts_with(what)).count();
+    assert_eq!((rows("ci "), rows("ci (key_")), (2, 1), "{report}");
+}
