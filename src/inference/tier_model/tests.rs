@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::*;
 
 /// Measured on the held-out fifth by the training program, likeliest tier.
-const ACCURACY: f32 = 0.821;
+const ACCURACY: f32 = 0.802;
 
 fn embedded() -> TierModel {
     TierModel::embedded().unwrap()
