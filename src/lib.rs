@@ -17,7 +17,7 @@
 //!    cost is settled and recorded in the [`store`].
 //!
 //! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
-//! the embedded model, [`telemetry`] counts, [`report`] says where the money went. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! the embedded model, [`alerts`] tells when a limit is nearly spent, [`telemetry`] counts, [`report`] says where the money went. [`money`], [`clock`] and [`ids`] are used by all. Which
 //! module may use which is tested in `tests/it/architecture.rs`.
 
 pub mod cli;
@@ -41,6 +41,8 @@ pub mod conversation;
 pub mod keys;
 
 pub mod providers;
+
+pub mod alerts;
 
 pub mod pull;
 

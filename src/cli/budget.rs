@@ -14,7 +14,7 @@ use crate::ledger::{
     BudgetSettings, Figures, Group, GroupKey, Headroom, KeyHeadroom, LedgerView, Loose, Period,
     StoreError, Window, sum_by,
 };
-use crate::money::NanoUsd;
+use crate::money::{self, NanoUsd};
 
 /// Show spend against the limits
 #[derive(Debug, Args)]
@@ -196,12 +196,7 @@ fn lines(
 
 /// `$` and at least two decimals, all of them where there are more.
 pub(super) fn usd(amount: NanoUsd) -> String {
-    let text = amount.to_string();
-    match text.split_once('.') {
-        None => format!("${text}.00"),
-        Some((_, cents)) if cents.len() < 2 => format!("${text}0"),
-        Some(_) => format!("${text}"),
-    }
+    money::dollars(amount)
 }
 
 /// Rows in columns as wide as their widest cell, two spaces apart.
@@ -260,6 +255,7 @@ mod tests {
             wait: std::time::Duration::ZERO,
             timezone: TimeZone::get("Europe/Berlin").unwrap(),
             when_exhausted: crate::ledger::WhenExhausted::Local,
+            warn_at: Vec::new(),
         };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let mut headroom = Headroom::untouched(&settings, now);

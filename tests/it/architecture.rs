@@ -13,7 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["dispatch"],
     &["state"],
     &["config"],
-    &["conversation", "keys", "pull"],
+    &["alerts", "conversation", "keys", "pull"],
     &["providers"],
     &["inference", "strategy"],
     &["telemetry"],
@@ -31,7 +31,7 @@ const ORDER: &[&[&str]] = &[
 /// Crates that only these modules may name.
 const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
-    ("reqwest", &["providers", "cli", "pull"]),
+    ("reqwest", &["alerts", "providers", "cli", "pull"]),
     ("sqlx", &["store"]),
     ("candle_core", &["inference"]),
     ("candle_nn", &["inference"]),

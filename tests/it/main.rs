@@ -32,3 +32,4 @@ mod report;
 mod routing;
 mod settlement;
 mod usage_samples;
+mod warnings;
