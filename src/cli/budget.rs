@@ -1,9 +1,10 @@
 //! `edge-router budget`: what is spent, held and left, read from the ledger's file, whether or not
 //! the router runs.
 
+mod reconcile;
 mod words;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{CliError, ConfigArg, output};
@@ -18,8 +19,14 @@ use crate::money::{self, NanoUsd};
 
 /// Show spend against the limits
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  edge-router budget --json\n  edge-router budget --key ci")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  edge-router budget --json\n  edge-router budget --key ci\n  \
+    edge-router budget reconcile costs.csv"
+)]
 pub struct Budget {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     config: ConfigArg,
     /// The budget of one client key, by its name or id
@@ -28,6 +35,12 @@ pub struct Budget {
     /// Print the budget as JSON, in the form of GET /v1/budget
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare the ledger with a provider's export of costs
+    Reconcile(reconcile::Reconcile),
 }
 
 /// The answer as JSON: that of `/v1/budget`, and what is not settled for certain.
@@ -66,6 +79,9 @@ struct KeyReport<'a> {
 
 impl Budget {
     pub fn run(self) -> Result<(), CliError> {
+        if let Some(Command::Reconcile(args)) = self.command {
+            return args.run();
+        }
         let config = configuration(self.config)?;
         let now = SystemClock.now();
         if let Some(name) = self.key {

@@ -17,7 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["providers"],
     &["inference", "strategy"],
     &["telemetry"],
-    &["report"],
+    &["reconcile", "report"],
     &["ledger"],
     &["limits"],
     &["store"],
@@ -44,7 +44,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 
 /// Pure: they take values and `now`, and touch no I/O.
 const PURE: &[&str] =
-    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "report"];
+    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "reconcile", "report"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

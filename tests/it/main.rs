@@ -28,6 +28,7 @@ mod odd_providers;
 mod openai;
 mod outside;
 mod reload;
+mod reconcile;
 mod report;
 mod routing;
 mod settlement;
