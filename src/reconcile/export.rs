@@ -76,11 +76,14 @@ impl Export {
             sums: BTreeMap::new(),
         };
         for record in records {
-            let (line, read) = match record {
+            let (line, added) = match record {
                 Err((line, what)) => (line, Err(what.to_owned())),
-                Ok(record) => (record.line, entry(&record.fields, width, columns)),
+                Ok(record) => {
+                    let entry = entry(&record.fields, width, columns);
+                    (record.line, entry.and_then(|entry| export.add(entry)))
+                }
             };
-            match read.and_then(|entry| export.add(entry)) {
+            match added {
                 Ok(()) => export.lines += 1,
                 Err(problem) => export.is_bad(line, problem),
             }
