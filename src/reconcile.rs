@@ -196,6 +196,7 @@ pub fn compare(ours: &[Ours], export: &Export) -> Option<Comparison> {
     let mut rows: Vec<Row> = rows.collect::<Option<_>>()?;
     let nothing = |amount: Option<NanoUsd>| amount.is_none_or(|amount| amount == NanoUsd::ZERO);
     rows.retain(|row| !(nothing(row.ours) && nothing(row.theirs)));
+    rows.sort_by(|a, b| (a.day, &a.model).cmp(&(b.day, &b.model)));
     Some(Comparison { rows, total })
 }
 

@@ -81,8 +81,8 @@ impl From<sqlx::Error> for StoreError {
                 "no such column: rates",
                 "no such column: u.cache_write_long",
             ]
-                .iter()
-                .any(|lack| error.message().contains(lack))
+            .iter()
+            .any(|lack| error.message().contains(lack))
         };
         if error.as_database_error().is_some_and(lacks) {
             return Self::Older;

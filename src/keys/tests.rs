@@ -87,7 +87,7 @@ fn serving(key: &ClientKey, asked: &str, catalog: &Arc<Catalog>) -> Result<Vec<S
 #[case(&["cheap"], &[], "cheap", Some("home/small b/cheap b/mid"))]
 #[case(&["cheap"], &[], "auto", Some("b/cheap b/mid home/small"))]
 #[case(&["balanced"], &[], "auto", Some("a/mid"))]
-#[case(&["premium"], &[], "auto", Some("a/mid a/strong"))]
+#[case(&["premium"], &[], "auto", Some("a/strong a/mid"))]
 #[case(&["cheap", "a/strong"], &[], "auto", Some("a/strong b/cheap b/mid home/small"))]
 #[case(&["*"], &[], "premium", Some("a/strong a/mid"))]
 // aliases that are globs

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{KeyBudget, RequestRecord};
 use super::handle::Common;
+use super::{KeyBudget, RequestRecord};
 use crate::ids::KeyId;
 use crate::money::NanoUsd;
 use crate::store::StoreError;

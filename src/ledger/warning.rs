@@ -55,7 +55,8 @@ impl fmt::Display for Warning {
 
 /// The highest of `steps` (percent of `limit`) that `spent` has reached.
 fn step(spent: NanoUsd, limit: NanoUsd, steps: &[u8]) -> Option<u8> {
-    let reached = |step: &&u8| i128::from(spent.0) * 100 >= i128::from(limit.0) * i128::from(**step);
+    let reached =
+        |step: &&u8| i128::from(spent.0) * 100 >= i128::from(limit.0) * i128::from(**step);
     (!limit.is_zero()).then(|| steps.iter().filter(reached).max().copied()).flatten()
 }
 

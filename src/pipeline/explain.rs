@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::{ChatError, RequestContext};
 use super::decide::{self, Decision};
+use super::{ChatError, RequestContext};
 use crate::analyze::{Source, Verdict};
 use crate::catalog::{Capability, Tier};
 use crate::chat::ChatRequest;

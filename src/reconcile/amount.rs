@@ -101,7 +101,9 @@ fn without_commas(whole: &str) -> Option<String> {
         return Some(whole.to_owned());
     }
     let mut groups = whole.split(',');
-    let first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()));
+    // `0,005` is how others write 0.005.
+    let leads = |first: &str| (1..=3).contains(&first.len()) && !first.starts_with('0');
+    let first = groups.next().is_some_and(leads);
     (first && groups.all(|group| group.len() == 3)).then(|| whole.replace(',', ""))
 }
 
@@ -141,6 +143,7 @@ mod tests {
     #[case("$")]
     #[case("1,23")]
     #[case("1,2345")]
+    #[case("0,005")]
     #[case("12,34.5")]
     #[case(",123")]
     #[case("€3")]

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn quotes_hold_commas_quotes_and_line_ends() {
-        let text = "\u{feff}a,b\r\n\"1,000\",\"he said \"\"no\"\"\"\n\r\n\"two\nlines\",x\nlast,\"\"";
+        let text =
+            "\u{feff}a,b\r\n\"1,000\",\"he said \"\"no\"\"\"\n\r\n\"two\nlines\",x\nlast,\"\"";
         assert_eq!(
             read(text),
             [

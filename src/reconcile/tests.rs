@@ -88,8 +88,10 @@ fn a_file_that_names_our_ids_is_matched_too() {
 
 #[test]
 fn without_models_days_are_compared() {
-    let ours =
-        [ours("2026-11-20", "openai/a", 1_000_000_000), ours("2026-11-20", "openai/b", 500_000_000)];
+    let ours = [
+        ours("2026-11-20", "openai/a", 1_000_000_000),
+        ours("2026-11-20", "openai/b", 500_000_000),
+    ];
     let comparison = compared(&ours, "2026-11-20,,1.5\n2026-11-21,,0\n");
     assert_eq!(shown(&comparison), [" 1.5 1.5"]);
 }

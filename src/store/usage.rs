@@ -301,7 +301,8 @@ SELECT 'req_' || i, 1795000000000000 + i * 100000000, 1, 'local', 'auto', 'm/' |
         };
         let by_trigger = kinds(&mut writer).await;
         assert!(by_trigger.len() > 40, "{by_trigger:?}");
-        let forget = "UPDATE usage_quarters SET cache_write_long = 0, audio_cached = 0, audio_output = 0,
+        let forget =
+            "UPDATE usage_quarters SET cache_write_long = 0, audio_cached = 0, audio_output = 0,
  image_input = 0, image_output = 0, web_searches = 0, server_tools = 0";
         sqlx::raw_sql(forget).execute(&mut writer.connection).await.unwrap();
         let migration = include_str!("../../migrations/0007_usage_kinds.sql");

@@ -20,10 +20,8 @@ async fn spent() -> (TestRouter, String) {
         assert_eq!(router.chat(&body).await.status(), 200);
     }
     let mut file = connect(router.dir.path()).await;
-    let (at,): (i64,) = sqlx::query_as("SELECT MAX(reserved_at) FROM charges")
-        .fetch_one(&mut file)
-        .await
-        .unwrap();
+    let (at,): (i64,) =
+        sqlx::query_as("SELECT MAX(reserved_at) FROM charges").fetch_one(&mut file).await.unwrap();
     let today = jiff::Timestamp::from_microsecond(at).unwrap().strftime("%Y-%m-%d").to_string();
     (router, today)
 }
@@ -73,7 +71,10 @@ async fn differences_are_listed_by_day_and_model_and_fail_beyond_the_tolerance()
     assert!(err.contains("more than 1 %"), "{err}");
     let line = |start: &str| out.lines().find(|line| line.contains(start)).unwrap().to_owned();
     assert!(line("up/solid").contains("+$0.0001") && line("up/solid").contains("+0.61 %"), "{out}");
-    assert!(line("other-model").contains("-$1000.50") && line("other-model").contains("past the router"));
+    assert!(
+        line("other-model").contains("-$1000.50")
+            && line("other-model").contains("past the router")
+    );
     let near = format!("date,model,cost_usd\n{today},solid,0.0163\n");
     assert_eq!(reconcile(dir, &near, &[]).0, Some(0));
     assert_eq!(reconcile(dir, &near, &["--tolerance", "0.5%"]).0, Some(1));
@@ -96,8 +97,15 @@ async fn unconfirmed_money_is_named_and_a_bad_line_settles_nothing() {
     let bad = format!("{good}{today},solid,\"0,005\"\n21/11/2026,solid,1\n");
     let (code, found) = json_of(dir, &bad, &["--tolerance", "100"]);
     assert_eq!(code, Some(1));
-    assert_eq!((&found["bad_lines"][0]["line"], &found["bad_lines"][1]["line"]), (&json!(3), &json!(4)));
-    assert_eq!(nanos(&found["total"]["theirs_usd"]), 16_400_000, "what cannot be read is not guessed");
+    assert_eq!(
+        (&found["bad_lines"][0]["line"], &found["bad_lines"][1]["line"]),
+        (&json!(3), &json!(4))
+    );
+    assert_eq!(
+        nanos(&found["total"]["theirs_usd"]),
+        16_400_000,
+        "what cannot be read is not guessed"
+    );
 }
 
 #[tokio::test]

@@ -202,7 +202,10 @@ impl Verdict<'_> {
     fn failure(&self) -> Option<String> {
         let bad = self.export.bad_count;
         if bad > 0 {
-            return Some(format!("{bad} lines of {} cannot be read: nothing is settled", self.file));
+            return Some(format!(
+                "{bad} lines of {} cannot be read: nothing is settled",
+                self.file
+            ));
         }
         let total = &self.comparison.total;
         (!total.is_within(self.tolerance)).then(|| {
