@@ -118,11 +118,7 @@ impl Export {
 }
 
 /// Day, model and amount of a record.
-fn entry<'a>(
-    fields: &'a [String],
-    width: usize,
-    columns: Columns,
-) -> Result<(Date, &'a str, Fine), String> {
+fn entry(fields: &[String], width: usize, columns: Columns) -> Result<(Date, &str, Fine), String> {
     if fields.len() != width {
         return Err(format!("has {} fields, the headings are {width}", fields.len()));
     }

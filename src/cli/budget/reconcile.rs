@@ -202,10 +202,8 @@ impl Verdict<'_> {
     fn failure(&self) -> Option<String> {
         let bad = self.export.bad_count;
         if bad > 0 {
-            return Some(format!(
-                "{bad} lines of {} cannot be read: nothing is settled",
-                self.file
-            ));
+            let (file, lines) = (self.file, if bad == 1 { "line" } else { "lines" });
+            return Some(format!("not all is compared: {bad} {lines} of {file} cannot be read"));
         }
         let total = &self.comparison.total;
         (!total.is_within(self.tolerance)).then(|| {
