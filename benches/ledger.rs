@@ -42,6 +42,7 @@ fn settings() -> BudgetSettings {
         default_output_tokens: 8192,
         wait: Duration::ZERO,
         timezone: jiff::tz::TimeZone::UTC,
+        warn_at: vec![50, 80, 95],
         when_exhausted: WhenExhausted::Local,
     }
 }

@@ -35,6 +35,7 @@ use crate::strategy::RoutingSettings;
 pub struct Config {
     pub server: ServerSettings,
     pub budget: BudgetSettings,
+    pub warnings: WarningSettings,
     pub routing: RoutingSettings,
     pub context: ContextSettings,
     pub report: ReportSettings,
@@ -112,6 +113,14 @@ pub struct ReportSettings {
     pub baseline: ModelId,
     /// `classifier.quality`, to be marked on the classifier's curve.
     pub quality: f32,
+}
+
+/// Who else is told that a limit is nearly spent.
+#[derive(Clone, Debug, Default)]
+pub struct WarningSettings {
+    /// Where warnings are posted: https, or http on this machine. Whoever knows the address can post,
+    /// so it is treated as a secret.
+    pub webhook: Option<SecretString>,
 }
 
 /// Outgoing connections. `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` hold where these are `None`.

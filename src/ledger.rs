@@ -8,6 +8,8 @@
 //!   whenever it settles. A new day therefore begins at zero, and stays exact.
 //! - A reservation of a client key counts in two scopes, everybody's and the key's own, each with a day
 //!   and a month of its own; it is admitted only if every one has room, in one transaction.
+//! - Whoever passes a step of a limit is told so once: by the transaction that passes it
+//!   ([`Warning`]).
 //! - A provider that reports more than the reserved ceiling is recorded truthfully; that alone can
 //!   take a window over its limit.
 //! - A reservation is `held` until [`Reservation::dispatched`] has put its number into the file
@@ -26,6 +28,7 @@ mod since;
 mod standby;
 mod usage;
 mod view;
+mod warning;
 mod window;
 mod writer;
 
@@ -51,6 +54,7 @@ pub use usage::{
     Charge, Figures, Group, GroupKey, Period, RequestFilter, UsagePart, sum_by, total,
 };
 pub use view::{LedgerView, Loose};
+pub use warning::Warning;
 
 #[derive(Clone, Debug)]
 pub struct BudgetSettings {
@@ -65,6 +69,8 @@ pub struct BudgetSettings {
     /// When a day and a month begin.
     pub timezone: TimeZone,
     pub when_exhausted: WhenExhausted,
+    /// Percents of a limit at which a warning is due.
+    pub warn_at: Vec<u8>,
 }
 
 #[derive(

@@ -17,7 +17,8 @@
 //!    cost is settled and recorded in the [`store`].
 //!
 //! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
-//! the embedded model, [`telemetry`] counts, [`report`] says where the money went. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! the embedded model, [`alerts`] tells when a limit is nearly spent, [`telemetry`] counts, [`report`] says where the money went, [`reconcile`] whether the
+//! provider says so too. [`money`], [`clock`] and [`ids`] are used by all. Which
 //! module may use which is tested in `tests/it/architecture.rs`.
 
 pub mod cli;
@@ -42,6 +43,8 @@ pub mod keys;
 
 pub mod providers;
 
+pub mod alerts;
+
 pub mod pull;
 
 pub mod inference;
@@ -51,6 +54,8 @@ pub mod strategy;
 pub mod limits;
 
 pub mod report;
+
+pub mod reconcile;
 
 pub mod ledger;
 

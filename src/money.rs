@@ -78,6 +78,17 @@ impl fmt::Display for NanoUsd {
     }
 }
 
+/// `$` and at least two decimals, all of them where there are more: `$3.00`, `$0.000045`.
+pub fn dollars(amount: NanoUsd) -> String {
+    let text = amount.to_string();
+    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    match text.split_once('.') {
+        None => format!("{sign}${text}.00"),
+        Some((_, cents)) if cents.len() < 2 => format!("{sign}${text}0"),
+        Some(_) => format!("{sign}${text}"),
+    }
+}
+
 /// Why a text is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {

@@ -207,11 +207,14 @@ pub async fn handle(
     context: RequestContext,
     request: ChatRequest,
 ) -> Result<Reply, ChatError> {
-    let seat = match &context.caller.client {
-        Some(client) => Some(client.enter(app.runtime.clock.now())?),
-        None => None,
-    };
+    let seat = enter(app, &context)?;
     Ok(answered(app, context, request).await?.seated(seat))
+}
+
+/// The seat of the caller's key, if it came with one.
+fn enter(app: &AppState, context: &RequestContext) -> Result<Option<Seat>, Throttled> {
+    let client = context.caller.client.as_ref();
+    client.map(|client| client.enter(app.runtime.clock.now())).transpose()
 }
 
 impl From<Throttled> for ChatError {

@@ -307,7 +307,7 @@ fn caching(parts: &[UsagePart], models: &impl Models) -> Caching {
         let usage = &part.usage;
         read += usage.cache_read;
         prompt += usage.prompt_tokens();
-        if usage.cache_read + usage.cache_write + usage.cache_write_1h == 0 {
+        if usage.prompt_tokens() == usage.input {
             continue;
         }
         let id = part.model.as_ref().map_or("", |model| model.as_str());
@@ -317,7 +317,9 @@ fn caching(parts: &[UsagePart], models: &impl Models) -> Caching {
         };
         let rates = price.at(part.at, part.longer_than + 1);
         let plain = Usage { input: usage.prompt_tokens(), ..*usage };
-        let plain = Usage { cache_read: 0, cache_write: 0, cache_write_1h: 0, ..plain };
+        let audio_input = usage.audio_input + usage.audio_cached;
+        let plain = Usage { audio_input, audio_cached: 0, cache_read: 0, ..plain };
+        let plain = Usage { cache_write: 0, cache_write_1h: 0, cache_write_long: 0, ..plain };
         caching.saved_usd += rates.cost(&plain) - rates.cost(usage);
     }
     caching.unknown.sort_unstable();

@@ -76,9 +76,13 @@ impl From<sqlx::Error> for StoreError {
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
         let lacks = |error: &dyn sqlx::error::DatabaseError| {
-            ["no such table: usage_quarters", "no such column: rates"]
-                .iter()
-                .any(|lack| error.message().contains(lack))
+            [
+                "no such table: usage_quarters",
+                "no such column: rates",
+                "no such column: u.cache_write_long",
+            ]
+            .iter()
+            .any(|lack| error.message().contains(lack))
         };
         if error.as_database_error().is_some_and(lacks) {
             return Self::Older;

@@ -1,11 +1,15 @@
 //! What runs beside the requests: looking for local servers' models and changed client keys,
-//! following the configuration file. Each task belongs to the runtime's tracker and ends with its shutdown token.
+//! following the configuration file, posting warnings of the budget. Each task belongs to the runtime's tracker and ends with its shutdown token.
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
+use crate::alerts::{self, Message};
 use crate::config::reload::{self, Watch};
 use crate::config::{Config, ConfigErrors, ConfigSource, Environment};
 use crate::ids::ProviderId;
+use crate::ledger::Warning;
 use crate::providers::ProviderKind;
 use crate::providers::embedded::Readiness;
 use crate::providers::http::HttpClient;
@@ -30,6 +34,9 @@ pub(super) fn start(state: &AppState) {
             }
         }
     });
+    if let Some(warnings) = runtime.ledger.warnings() {
+        runtime.tasks.spawn(alert(state.clone(), warnings));
+    }
     let state = state.clone();
     runtime.tasks.spawn(async move {
         loop {
@@ -44,6 +51,38 @@ pub(super) fn start(state: &AppState) {
             }
         }
     });
+}
+
+/// Posts the ledger's warnings to the webhook that is configured when they come, one after the other.
+async fn alert(state: AppState, mut warnings: mpsc::Receiver<Warning>) {
+    let stop = &state.runtime.shutdown;
+    loop {
+        let warning = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            warning = warnings.recv() => warning,
+        };
+        let Some(warning) = warning else { return };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            () = post(&state, &warning) => {}
+        }
+    }
+    // They are in the log; a receiver that hangs must not hold up the end.
+    if !warnings.is_empty() && state.current().config.warnings.webhook.is_some() {
+        tracing::warn!(waiting = warnings.len(), "the router stops before it has posted warnings");
+    }
+}
+
+async fn post(state: &AppState, warning: &Warning) {
+    let snapshot = state.current();
+    let Some(address) = &snapshot.config.warnings.webhook else { return };
+    let network = &snapshot.config.network;
+    match HttpClient::new(network.proxy.as_ref(), network.ca_file.as_deref()) {
+        Ok(client) => alerts::deliver(&client, address, &Message::about(warning)).await,
+        Err(error) => tracing::error!(%error, "a budget warning cannot be posted"),
+    }
 }
 
 /// Looks once, so that a decision right after the start knows the local models.

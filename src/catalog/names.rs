@@ -62,6 +62,9 @@ pub struct Target {
     pub weight: u32,
     /// `true` for a fallback of the alias, tried after all that are not.
     pub fallback: bool,
+    /// The built-in name merely goes on to it when its own models cannot serve: dear ones after the
+    /// cheap. No business of a client key that lists the name.
+    pub beyond: bool,
 }
 
 /// What a requested name means.
@@ -214,7 +217,7 @@ impl Catalog {
             }
             Step::Model(model) if !model.is_gone(now) => Resolution::Models {
                 strategy: AliasStrategy::Ordered,
-                targets: vec![Target { model, weight: 1, fallback: false }],
+                targets: vec![Target { model, weight: 1, fallback: false, beyond: false }],
             },
             Step::Model(model) => Resolution::Removed(self.gone(&model, now)),
             Step::Alias(index) => self.expand(index, now),
@@ -270,18 +273,20 @@ impl Catalog {
         for (target, fallback) in targets.chain(fallbacks) {
             let weight = share.saturating_mul(target.weight);
             match self.step(&target.name, walk.now) {
-                Step::Model(model) if !model.is_gone(walk.now) => walk.add(model, weight, fallback),
+                Step::Model(model) if !model.is_gone(walk.now) => {
+                    walk.add(Target { model, weight, fallback, beyond: false });
+                }
                 Step::Model(model) => walk.removed = walk.removed.take().or(Some(model)),
                 Step::Shelf(shelf) => {
                     for one in self.shelf(shelf, walk.now) {
-                        walk.add(one.model, weight, fallback);
+                        walk.add(Target { weight, fallback, ..one });
                     }
                 }
                 // Named models first, then everything else: the reader of the list expects that
                 // `auto` at its end is the way out when none of the named can serve.
                 Step::Auto(tier) => {
                     for model in self.everything(tier, walk.now) {
-                        walk.add(model, weight, true);
+                        walk.add(Target { model, weight, fallback: true, beyond: false });
                     }
                 }
                 Step::Alias(next) if !walk.trail.contains(&next) => {
@@ -343,9 +348,10 @@ impl Walk {
     }
 
     /// The first mention of a model counts.
-    fn add(&mut self, model: Arc<Model>, weight: u32, fallback: bool) {
-        if !self.found.iter().any(|target| target.model.id == model.id) {
-            self.found.push(Target { model, weight, fallback });
+    fn add(&mut self, target: Target) {
+        match self.found.iter_mut().find(|known| known.model.id == target.model.id) {
+            Some(known) => known.beyond &= target.beyond,
+            None => self.found.push(target),
         }
     }
 }

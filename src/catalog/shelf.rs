@@ -41,6 +41,20 @@ impl Shelf {
         }
     }
 
+    /// What the dearest of its own models costs; those above are only gone on to. `cheap` and
+    /// `balanced` end where the models that nothing less is trusted with begin: at the dearest
+    /// model of a lower trust, or where there is none at the cheapest. `None`: all are its own.
+    fn dearest(self, models: &[Arc<Model>], now: Timestamp) -> Option<i128> {
+        let above = match self {
+            Self::Local | Self::Free | Self::Premium => return None,
+            Self::Cheap => Tier::Complex,
+            Self::Balanced => Tier::Deep,
+        };
+        let price = |model: &Arc<Model>| blended_price(model, now);
+        let lower = models.iter().filter(|model| model.max_tier < above).map(price).max();
+        lower.or_else(|| models.iter().map(price).min())
+    }
+
     fn sort(self, models: &mut [Arc<Model>], now: Timestamp) {
         match self {
             Self::Local | Self::Free => {
@@ -68,7 +82,12 @@ impl Catalog {
         } else {
             shelf.sort(&mut models, now);
         }
-        models.into_iter().map(|model| Target { model, weight: 1, fallback: false }).collect()
+        let dearest = shelf.dearest(&models, now);
+        let target = |model: Arc<Model>| {
+            let beyond = dearest.is_some_and(|dearest| blended_price(&model, now) > dearest);
+            Target { model, weight: 1, fallback: false, beyond }
+        };
+        models.into_iter().map(target).collect()
     }
 
     /// What `auto` stands for as one of several targets: every chat model that is trusted with

@@ -1,9 +1,10 @@
 //! `edge-router budget`: what is spent, held and left, read from the ledger's file, whether or not
 //! the router runs.
 
+mod reconcile;
 mod words;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{CliError, ConfigArg, output};
@@ -14,12 +15,18 @@ use crate::ledger::{
     BudgetSettings, Figures, Group, GroupKey, Headroom, KeyHeadroom, LedgerView, Loose, Period,
     StoreError, Window, sum_by,
 };
-use crate::money::NanoUsd;
+use crate::money::{self, NanoUsd};
 
 /// Show spend against the limits
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  edge-router budget --json\n  edge-router budget --key ci")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  edge-router budget --json\n  edge-router budget --key ci\n  \
+    edge-router budget reconcile costs.csv"
+)]
 pub struct Budget {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     config: ConfigArg,
     /// The budget of one client key, by its name or id
@@ -28,6 +35,12 @@ pub struct Budget {
     /// Print the budget as JSON, in the form of GET /v1/budget
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare the ledger with a provider's export of costs
+    Reconcile(reconcile::Reconcile),
 }
 
 /// The answer as JSON: that of `/v1/budget`, and what is not settled for certain.
@@ -66,6 +79,9 @@ struct KeyReport<'a> {
 
 impl Budget {
     pub fn run(self) -> Result<(), CliError> {
+        if let Some(Command::Reconcile(args)) = self.command {
+            return args.run();
+        }
         let config = configuration(self.config)?;
         let now = SystemClock.now();
         if let Some(name) = self.key {
@@ -196,12 +212,7 @@ fn lines(
 
 /// `$` and at least two decimals, all of them where there are more.
 pub(super) fn usd(amount: NanoUsd) -> String {
-    let text = amount.to_string();
-    match text.split_once('.') {
-        None => format!("${text}.00"),
-        Some((_, cents)) if cents.len() < 2 => format!("${text}0"),
-        Some(_) => format!("${text}"),
-    }
+    money::dollars(amount)
 }
 
 /// Rows in columns as wide as their widest cell, two spaces apart.
@@ -260,6 +271,7 @@ mod tests {
             wait: std::time::Duration::ZERO,
             timezone: TimeZone::get("Europe/Berlin").unwrap(),
             when_exhausted: crate::ledger::WhenExhausted::Local,
+            warn_at: Vec::new(),
         };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let mut headroom = Headroom::untouched(&settings, now);

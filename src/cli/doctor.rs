@@ -13,8 +13,10 @@ use serde::Serialize;
 
 use super::output::{self, Colour};
 use super::{CliError, ConfigArg};
+use crate::alerts::{self, Message};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment, Overrides};
+use crate::providers::http::HttpClient;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  edge-router doctor\n  edge-router doctor --json")]
@@ -27,6 +29,9 @@ pub struct Doctor {
     /// Look at this machine only; contact no provider
     #[arg(long)]
     offline: bool,
+    /// Send a test message to budget.warn_webhook, also with --offline
+    #[arg(long)]
+    webhook: bool,
 }
 
 /// How a check ended.
@@ -115,6 +120,7 @@ impl Doctor {
         findings.push(local::ledger(&config, clock.clone()).await);
         findings.extend(local::embedded(&config));
         findings.push(local::gpu());
+        findings.extend(self.webhook(&config).await);
         let reached = self.reach(&config, clock.as_ref()).await;
         findings.push(local::clock(clock.now(), reached.skew));
         let up = |finding: &Finding| finding.verdict == Verdict::Ok;
@@ -124,6 +130,29 @@ impl Doctor {
             findings.extend(local::nothing_can_answer(&config));
         }
         findings
+    }
+
+    /// Whether warnings of the budget arrive; tried only when asked, since people read what comes.
+    async fn webhook(&self, config: &Config) -> Option<Finding> {
+        const CHECK: &str = "webhook";
+        let network = &config.network;
+        let Some(address) = &config.warnings.webhook else {
+            let advice = "set budget.warn_webhook";
+            return self.webhook.then(|| Finding::warn(CHECK, "none is configured", advice));
+        };
+        if !self.webhook {
+            let message = "configured, not tried; `edge-router doctor --webhook` sends it a test";
+            return Some(Finding::ok(CHECK, message));
+        }
+        let advice = "correct budget.warn_webhook, or [network]";
+        let client = match HttpClient::new(network.proxy.as_ref(), network.ca_file.as_deref()) {
+            Ok(client) => client,
+            Err(error) => return Some(Finding::fail(CHECK, error.to_string(), advice)),
+        };
+        Some(match alerts::post(&client, address, &Message::test()).await {
+            Ok(()) => Finding::ok(CHECK, "took a test message"),
+            Err(error) => Finding::fail(CHECK, error.to_string(), advice),
+        })
     }
 
     async fn reach(&self, config: &Config, clock: &dyn Clock) -> network::Reached {

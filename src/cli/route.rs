@@ -109,7 +109,7 @@ async fn explain(
     if fresh {
         let _ = tokio::fs::remove_dir_all(scratch).await;
     }
-    Ok(explanation)
+    Ok(explanation?)
 }
 
 /// More refusals for want of a key than a reader wants to see.

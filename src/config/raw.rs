@@ -81,6 +81,12 @@ pub(super) struct RawBudget {
     pub(super) timezone: Option<String>,
     /// What serves when a limit is reached: local (free models) or reject. Default local.
     pub(super) when_exhausted: Option<WhenExhausted>,
+    /// Percents of a limit, 1 to 100. Each is told once when a day or a month has spent so much, for
+    /// the router and for each client key; [] tells nothing. Default [50, 80, 95].
+    pub(super) warn_at: Option<Vec<u8>>,
+    /// Address to which warnings are posted as JSON: https, or http on this machine. `text` and
+    /// `content` hold the sentence for chat services such as Slack and Discord. Default "".
+    pub(super) warn_webhook: Option<String>,
 }
 
 /// How a model is chosen.

@@ -80,6 +80,7 @@ pub(super) fn compile(
     let models = models::compile(sources, &providers, &mut report);
     let limits = limits::compile(limits, &providers, &mut report);
     let server = sections::server(server, &surroundings.base, &mut report);
+    let warnings = sections::warnings(&budget, &mut report);
     let budget = sections::budget(budget, &mut report);
     let network = sections::network(network, &surroundings.base, &mut report);
     let quality = classifier.quality.unwrap_or(sections::QUALITY);
@@ -94,6 +95,7 @@ pub(super) fn compile(
     Ok(Config {
         server,
         budget,
+        warnings,
         routing: sections::routing(&routing),
         context: sections::context(&context),
         report: reporting,

@@ -2,8 +2,8 @@
 //!
 //! An entry of the key's list is a model's id or wire name, an alias, or a glob over all of these. A
 //! client may ask for what an entry names, and for an alias behind which are only such models; the
-//! targets of an allowed alias may serve, but that makes no name of them (`cheap` ends with dear
-//! ones). `auto` routes among everything that may serve, or among all models if it is an entry itself.
+//! own targets of an allowed alias may serve (not the dear ones that the built-in `cheap` goes on
+//! to), but that makes no name of them. `auto` routes among everything that may serve, or among all models if it is an entry itself.
 //! The key's providers narrow all of that further.
 
 use std::collections::HashSet;
@@ -36,7 +36,7 @@ pub struct Permit {
 struct Reach {
     /// Models that entries name themselves.
     named: HashSet<ModelId>,
-    /// These, and the targets of the aliases.
+    /// These, and the own targets of the aliases.
     serving: HashSet<ModelId>,
 }
 
@@ -95,7 +95,8 @@ impl Reach {
         {
             self.named.insert(only.model.id.clone());
         }
-        self.serving.extend(targets.into_iter().map(|target| target.model.id.clone()));
+        let own = targets.into_iter().filter(|target| !target.beyond);
+        self.serving.extend(own.map(|target| target.model.id.clone()));
     }
 
     fn add_glob(&mut self, (entry, glob): (&str, &GlobMatcher), catalog: &Catalog, now: Timestamp) {

@@ -83,6 +83,12 @@ fn serving(key: &ClientKey, asked: &str, catalog: &Arc<Catalog>) -> Result<Vec<S
 #[case(&["b/cheap"], &[], "work", None)]
 #[case(&["a/strong", "b/cheap"], &[], "work", Some("a/strong b/cheap"))]
 #[case(&["cheap"], &[], "premium", None)]
+// a built-in name opens its own models, not what it goes on to
+#[case(&["cheap"], &[], "cheap", Some("home/small b/cheap b/mid"))]
+#[case(&["cheap"], &[], "auto", Some("b/cheap b/mid home/small"))]
+#[case(&["balanced"], &[], "auto", Some("a/mid"))]
+#[case(&["premium"], &[], "auto", Some("a/strong a/mid"))]
+#[case(&["cheap", "a/strong"], &[], "auto", Some("a/strong b/cheap b/mid home/small"))]
 #[case(&["*"], &[], "premium", Some("a/strong a/mid"))]
 // aliases that are globs
 #[case(&["old-*"], &[], "old-name", Some("b/mid"))]

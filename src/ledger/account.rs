@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::window;
-use super::{BudgetSettings, Headroom, KeyBudget, KeyHeadroom, Window};
+use super::{BudgetSettings, Headroom, KeyBudget, KeyHeadroom, Warning, Window};
+use super::{warning, window};
 use crate::money::NanoUsd;
 use crate::store::ledger::WindowRow;
 
@@ -14,6 +14,8 @@ use crate::store::ledger::WindowRow;
 pub(super) struct Account {
     windows: Vec<WindowRow>,
     changed: Vec<bool>,
+    /// What each window had spent before this transaction.
+    before: Vec<i64>,
     /// Indices of the current day and month, once [`open`](Self::open)ed.
     current: Option<[usize; 2]>,
     /// Every window that ends later than this is here.
@@ -27,6 +29,7 @@ impl Account {
 
     /// Adds a window as the file has it.
     pub(super) fn put(&mut self, window: WindowRow) {
+        self.before.push(window.spent);
         self.windows.push(window);
         self.changed.push(false);
     }
@@ -46,6 +49,7 @@ impl Account {
     pub(super) fn open(&mut self, current: &[WindowRow; 2]) {
         let places = current.each_ref().map(|window| {
             self.place(window).unwrap_or_else(|| {
+                self.before.push(window.spent);
                 self.windows.push(window.clone());
                 self.changed.push(true);
                 self.windows.len() - 1
@@ -57,6 +61,22 @@ impl Account {
     /// The changes have been written.
     pub(super) fn written(&mut self) {
         self.changed.fill(false);
+        self.before = self.windows.iter().map(|window| window.spent).collect();
+    }
+
+    /// The steps that this transaction passes in the windows `current` under these limits of day and
+    /// month.
+    pub(super) fn warnings(
+        &self,
+        current: &[WindowRow; 2],
+        limits: [Option<NanoUsd>; 2],
+        (key, steps): (Option<&Arc<str>>, &[u8]),
+    ) -> impl Iterator<Item = Warning> {
+        current.iter().zip(limits).filter_map(move |(row, limit)| {
+            let place = self.place(row)?;
+            let now = window(&self.windows[place], limit);
+            warning::risen((row.period, &now), NanoUsd(self.before[place]), key, steps)
+        })
     }
 
     /// Day and month, if they have been opened.

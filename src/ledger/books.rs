@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::account::{self, Account};
-use super::{BudgetSettings, Exceeded, Headroom, KeyBudget};
+use super::{BudgetSettings, Exceeded, Headroom, KeyBudget, Warning};
 use crate::ids::KeyId;
 use crate::money::NanoUsd;
 use crate::store::ledger::{OpenRow, Period, Scope, WindowRow};
@@ -107,6 +107,27 @@ impl Books {
 
     pub(super) fn changed(&self) -> Vec<WindowRow> {
         std::iter::once(&self.global).chain(self.keys.values()).flat_map(Account::changed).collect()
+    }
+
+    /// The steps that this transaction passes in the windows `current` of everybody and of the keys
+    /// `own`.
+    pub(super) fn warnings<'a>(
+        &self,
+        current: &[WindowRow; 2],
+        own: impl IntoIterator<Item = &'a KeyBudget>,
+        settings: &BudgetSettings,
+    ) -> Vec<Warning> {
+        let steps = settings.warn_at.as_slice();
+        let limits = [settings.daily, settings.monthly];
+        let mut due: Vec<Warning> = self.global.warnings(current, limits, (None, steps)).collect();
+        for own in own {
+            if let Some(account) = self.keys.get(&own.id) {
+                let current = current.each_ref().map(|row| row.of(&Scope::Key(own.id.clone())));
+                let limits = [own.daily, own.monthly];
+                due.extend(account.warnings(&current, limits, (Some(&own.name), steps)));
+            }
+        }
+        due
     }
 
     /// Of the global account, if its windows have been opened.

@@ -18,7 +18,7 @@ use super::view::LedgerView;
 use super::writer::{self, Message, Wish};
 use super::{
     Ask, BudgetError, BudgetSettings, Group, Headroom, KeyBudget, KeyHeadroom, Period,
-    RequestRecord, UsagePart, account, recovery, window,
+    RequestRecord, UsagePart, Warning, account, recovery, window,
 };
 use crate::clock::Clock;
 use crate::ids::KeyId;
@@ -29,6 +29,8 @@ use crate::store::{StoreError, Writer};
 const QUEUE: usize = 4096;
 /// How long a record may wait for a place in that queue before it is dropped.
 const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+/// Warnings that may wait to be taken.
+const WARNINGS: usize = 64;
 /// How long a question waits for what is queued to be written.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,8 @@ pub struct Ledger {
     intake: mpsc::Sender<Message>,
     /// Never sent on from here: keeps the writer running.
     _finishes: mpsc::UnboundedSender<Finish>,
+    /// Until somebody takes them.
+    warnings: Arc<Mutex<Option<mpsc::Receiver<Warning>>>>,
     view: LedgerView,
 }
 
@@ -60,6 +64,7 @@ pub(super) struct Common {
     pub instance: i64,
     pub last_seq: AtomicI64,
     pub lost_records: AtomicU64,
+    warnings: mpsc::Sender<Warning>,
 }
 
 impl Ledger {
@@ -109,6 +114,7 @@ impl Ledger {
         settings: BudgetSettings,
     ) -> (Self, writer::Inlets) {
         let recent = Headroom::untouched(&settings, clock.now());
+        let (warnings, passed) = mpsc::channel(WARNINGS);
         let common = Arc::new(Common {
             clock,
             settings: ArcSwap::from_pointee(settings),
@@ -120,13 +126,15 @@ impl Ledger {
             instance: fresh_instance(),
             last_seq: AtomicI64::new(0),
             lost_records: AtomicU64::new(0),
+            warnings,
         });
         let (intake, messages) = mpsc::channel(QUEUE);
         // Not bounded by itself, but by the reservations: each is finished once.
         let (finishes, finished) = mpsc::unbounded_channel();
         let inlets = writer::Inlets { messages, finished, mint: finishes.downgrade() };
         let view = LedgerView::beside(path);
-        (Self { common, intake, _finishes: finishes, view }, inlets)
+        let warnings = Arc::new(Mutex::new(Some(passed)));
+        (Self { common, intake, _finishes: finishes, warnings, view }, inlets)
     }
 
     /// Why the file cannot be used at this moment; `None`: it can.
@@ -276,6 +284,12 @@ impl Ledger {
         }
     }
 
+    /// Every step of a limit that is passed from now on, for whoever asks first. What nobody takes
+    /// is dropped beyond the first [`WARNINGS`]; all are in the log.
+    pub fn warnings(&self) -> Option<mpsc::Receiver<Warning>> {
+        self.warnings.lock().take()
+    }
+
     /// Writes what is queued and closes the file. Reservations that are still open are settled by
     /// the next opening.
     pub async fn close(&self) {
@@ -284,6 +298,27 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         if self.intake.send(Message::Close(reply)).await.is_ok() {
             let _ = answer.await;
+        }
+    }
+}
+
+impl Common {
+    /// Tells of steps that a transaction has passed, once it is written.
+    pub(super) fn warn(&self, warnings: Vec<Warning>) {
+        for warning in warnings {
+            let Warning { key, percent, limit, spent, resets_at, .. } = &warning;
+            tracing::warn!(
+                key = key.as_deref(),
+                window = warning.window(),
+                percent,
+                limit_usd = %limit,
+                spent_usd = %spent,
+                %resets_at,
+                "{warning}"
+            );
+            if self.warnings.try_send(warning).is_err() {
+                tracing::debug!("nobody takes the warnings");
+            }
         }
     }
 }
@@ -297,11 +332,10 @@ pub(super) async fn take_over(
 ) -> Result<(Writer, Writer), StoreError> {
     let (opening, mut store) = open_alone(&path).await?;
     let pages = store.sibling().await?;
-    let (directory, instance) = (common.directory.clone(), common.instance);
-    let marks = Marks::claim(&directory, instance)?;
-    let recovered = recovery::recover(&mut store, &directory, instance, common.clock.now()).await;
+    let marks = Marks::claim(&common.directory, common.instance)?;
+    let recovered = recovery::recover(&mut store, &common).await;
     let settings = common.settings.load_full();
-    let recent = match recovered.and_then(|()| Ok(marks::sweep(&directory)?)) {
+    let recent = match recovered.and_then(|()| Ok(marks::sweep(&common.directory)?)) {
         Ok(()) => view.headroom(&settings, common.clock.now()).await,
         Err(error) => Err(error),
     };

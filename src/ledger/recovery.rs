@@ -2,11 +2,8 @@
 //! charged in full and marked `unconfirmed`, and its request gets the record that its own process
 //! could not write any more.
 
-use std::path::Path;
-
-use jiff::Timestamp;
-
 use super::books::Books;
+use super::handle::Common;
 use super::marks::{self, Fate, Remains};
 use super::reservation::Outcome;
 use super::window;
@@ -14,26 +11,21 @@ use crate::money::NanoUsd;
 use crate::store::ledger::{Changes, ChargeRow, Committed, OpenRow, Opened, Start, Wanted};
 use crate::store::{StoreError, Writer};
 
-/// Looks at every instance with open reservations except `own`, and touches only those whose lock
+/// Looks at every instance with open reservations except this one, and touches only those whose lock
 /// is free.
-pub(super) async fn recover(
-    store: &mut Writer,
-    directory: &Path,
-    own: i64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    for (instance, oldest) in store.other_instances(own).await? {
-        let remains = match marks::inspect(directory, instance)? {
+pub(super) async fn recover(store: &mut Writer, common: &Common) -> Result<(), StoreError> {
+    for (instance, oldest) in store.other_instances(common.instance).await? {
+        let remains = match marks::inspect(&common.directory, instance)? {
             Fate::Alive => continue,
             Fate::Dead(remains) => remains,
         };
-        let result = bury(store, instance, (oldest, window::micros(now)), &remains).await;
+        let result = bury(store, (instance, oldest), &remains, common).await;
         if result.is_err() {
             store.rollback().await;
         }
         let (released, charged) = result?;
         tracing::warn!(released, charged, "settled the reservations of a process that ended early");
-        marks::remove(directory, instance);
+        marks::remove(&common.directory, instance);
     }
     Ok(())
 }
@@ -41,10 +33,12 @@ pub(super) async fn recover(
 /// Returns how many were released and how many charged.
 async fn bury(
     store: &mut Writer,
-    instance: i64,
-    (oldest, now): (i64, i64),
+    (instance, oldest): (i64, i64),
     remains: &Remains,
+    common: &Common,
 ) -> Result<(usize, usize), StoreError> {
+    let moment = common.clock.now();
+    let now = window::micros(moment);
     let Opened { version, windows, open } = store.begin(&[], oldest, instance, Wanted::All).await?;
     let mut books = Books::found(windows, oldest);
     let mut changes = Changes { version, instance, ..Changes::default() };
@@ -55,10 +49,14 @@ async fn bury(
         changes.charged.extend(apply(&mut books, (seq, &row), outcome, now));
     }
     changes.windows = books.changed();
+    let settings = common.settings.load();
+    // The limits of client keys are not known here: their callers see it in the header.
+    let warnings = books.warnings(&window::current(moment, &settings.timezone), [], &settings);
     store.record_interrupted(instance, &changes.charged).await?;
     if store.commit(&changes, Start::Begun).await? == Committed::Stale {
         return Err(StoreError::Closed);
     }
+    common.warn(warnings);
     Ok((changes.gone.len() - changes.charged.len(), changes.charged.len()))
 }
 

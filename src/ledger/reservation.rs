@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::RequestRecord;
 use super::handle::Common;
+use super::{KeyBudget, RequestRecord};
 use crate::ids::KeyId;
 use crate::money::NanoUsd;
 use crate::store::StoreError;
@@ -30,6 +30,8 @@ pub struct Reservation {
 pub(super) struct Grant {
     pub seq: i64,
     pub key: KeyId,
+    /// The limits of a client key.
+    pub budget: Option<Arc<KeyBudget>>,
     /// Microseconds.
     pub reserved_at: i64,
     pub ceiling: NanoUsd,
@@ -40,6 +42,7 @@ pub(super) struct Grant {
 pub(super) struct Finish {
     pub seq: i64,
     pub key: KeyId,
+    pub budget: Option<Arc<KeyBudget>>,
     pub reserved_at: i64,
     pub ceiling: NanoUsd,
     pub slot: Option<u32>,
@@ -154,9 +157,10 @@ impl Reservation {
         reply: Option<oneshot::Sender<Result<(), StoreError>>>,
     ) -> Result<(), StoreError> {
         self.ended = true;
-        let Grant { seq, key, reserved_at, ceiling } = self.grant.clone();
+        let Grant { seq, key, budget, reserved_at, ceiling } = self.grant.clone();
         let slot = self.slot;
-        let finish = Finish { seq, key, reserved_at, ceiling, slot, outcome, record, reply };
+        let finish =
+            Finish { seq, key, budget, reserved_at, ceiling, slot, outcome, record, reply };
         self.finishes.send(finish).map_err(|_| StoreError::Closed)
     }
 }

@@ -9,6 +9,7 @@ mod scopes;
 mod speed;
 mod usage;
 mod waiting;
+mod warnings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ fn no_limits() -> BudgetSettings {
         wait: Duration::ZERO,
         timezone: TimeZone::UTC,
         when_exhausted: WhenExhausted::Local,
+        warn_at: vec![50, 80, 95],
     }
 }
 

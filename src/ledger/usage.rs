@@ -136,6 +136,13 @@ fn plus(a: &Usage, b: &Usage) -> Usage {
         output: a.output + b.output,
         reasoning: a.reasoning + b.reasoning,
         audio_input: a.audio_input + b.audio_input,
+        cache_write_long: a.cache_write_long + b.cache_write_long,
+        audio_cached: a.audio_cached + b.audio_cached,
+        audio_output: a.audio_output + b.audio_output,
+        image_input: a.image_input + b.image_input,
+        image_output: a.image_output + b.image_output,
+        web_searches: a.web_searches + b.web_searches,
+        server_tools: a.server_tools + b.server_tools,
         ..Usage::default()
     }
 }
@@ -365,6 +372,13 @@ fn part(row: UsageRow, pieces: &[(Timestamp, Date)]) -> Option<UsagePart> {
             output: count(row.output),
             reasoning: count(row.reasoning),
             audio_input: count(row.audio_input),
+            cache_write_long: count(row.cache_write_long),
+            audio_cached: count(row.audio_cached),
+            audio_output: count(row.audio_output),
+            image_input: count(row.image_input),
+            image_output: count(row.image_output),
+            web_searches: count(row.web_searches),
+            server_tools: count(row.server_tools),
             ..Usage::default()
         },
         cost: NanoUsd(row.cost),

@@ -234,14 +234,7 @@ impl Desk {
             self.next_round = moment + ROUND;
             self.memory = None;
             self.common.recent_keys.lock().clear();
-            let common = &self.common;
-            let recovered = recovery::recover(
-                &mut self.store,
-                &common.directory,
-                common.instance,
-                common.clock.now(),
-            );
-            if let Err(error) = recovered.await {
+            if let Err(error) = recovery::recover(&mut self.store, &self.common).await {
                 tracing::warn!(%error, "cannot look for reservations of dead processes");
             }
         } else if batch.finishes.is_empty()

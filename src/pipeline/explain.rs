@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::RequestContext;
 use super::decide::{self, Decision};
+use super::{ChatError, RequestContext};
 use crate::analyze::{Source, Verdict};
 use crate::catalog::{Capability, Tier};
 use crate::chat::ChatRequest;
@@ -38,8 +38,17 @@ pub struct ExplainedCandidate {
     pub reason: String,
 }
 
-/// Explains; spends nothing and changes nothing.
-pub async fn explain(app: &AppState, context: RequestContext, request: ChatRequest) -> Explanation {
+/// Explains; spends nothing and changes nothing, but is a request like others where the caller's key
+/// is held to a number of them: it takes the classifier's time.
+///
+/// # Errors
+/// The key has no room for one more request.
+pub async fn explain(
+    app: &AppState,
+    context: RequestContext,
+    request: ChatRequest,
+) -> Result<Explanation, ChatError> {
+    let _seat = super::enter(app, &context)?;
     let asked = request.model.clone();
     let counter = app.runtime.turn.load(Ordering::Relaxed);
     let mut decision = decide::decide(app, context, request, counter).await;
@@ -55,7 +64,7 @@ pub async fn explain(app: &AppState, context: RequestContext, request: ChatReque
             reason: error.to_string(),
         }];
     }
-    explanation
+    Ok(explanation)
 }
 
 fn explanation(decision: &Decision) -> Explanation {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -62,17 +62,24 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
     }
 }
 
-/// What is left to spend, where a limit is set: the least that any window of the caller leaves.
+/// What is left to spend, where a limit is set: the least that any window of the caller leaves. And
+/// the warning that stands, of the windows that the caller may see.
 async fn show_budget(answer: &mut Response, state: &AppState, caller: &Caller) {
-    const NAME: &str = "x-edge-budget-remaining-usd";
-    if answer.headers().contains_key(NAME) {
-        return;
-    }
+    const LEFT: HeaderName = HeaderName::from_static("x-edge-budget-remaining-usd");
+    const WARNING: HeaderName = HeaderName::from_static("x-edge-budget-warning");
     let own = caller.budget().map(AsRef::as_ref);
     let Ok(headroom) = state.runtime.ledger.recent_headroom_of(own).await else { return };
-    let left = headroom.remaining();
-    if let Some(left) = left.and_then(|left| HeaderValue::from_str(&left.to_string()).ok()) {
-        answer.headers_mut().insert(NAME, left);
+    let mut show = |name: HeaderName, text: String| {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            answer.headers_mut().entry(name).or_insert(value);
+        }
+    };
+    if let Some(left) = headroom.remaining() {
+        show(LEFT, left.to_string());
+    }
+    let warning = headroom.warning(&state.snapshot.load().config.budget.warn_at);
+    if let Some(warning) = warning {
+        show(WARNING, warning.short());
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn cors(state: &AppState) -> CorsLayer {
         "x-edge-fallback-index",
         "x-edge-cache",
         "x-edge-budget-remaining-usd",
+        "x-edge-budget-warning",
         "x-edge-dropped",
         "x-edge-cost-usd",
         "retry-after",

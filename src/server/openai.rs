@@ -37,7 +37,7 @@ pub(super) async fn explain(
         None => wire::detect_dialect(&body),
     };
     let request = decode(dialect, &body)?;
-    Ok(Json(pipeline::explain(&state, context, request).await).into_response())
+    Ok(Json(pipeline::explain(&state, context, request).await?).into_response())
 }
 
 /// `?api=`, where the caller says what kind of body it sends.

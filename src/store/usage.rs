@@ -48,6 +48,13 @@ pub struct UsageRow {
     pub output: i64,
     pub reasoning: i64,
     pub audio_input: i64,
+    pub cache_write_long: i64,
+    pub audio_cached: i64,
+    pub audio_output: i64,
+    pub image_input: i64,
+    pub image_output: i64,
+    pub web_searches: i64,
+    pub server_tools: i64,
     /// By the requests.
     pub cost: i64,
     pub estimated_cost: i64,
@@ -83,23 +90,26 @@ const USAGE: &str = "WITH pieces AS MATERIALIZED
  part AS (
  SELECT p.piece, u.key, u.project, u.model, u.tier, u.failed, u.longer_than, u.requests,
   u.estimated, u.input, u.cache_read, u.cache_write, u.cache_write_1h, u.output, u.reasoning,
-  u.audio_input, u.cost, u.estimated_cost, u.charged, u.unconfirmed, u.unconfirmed_count
+  u.audio_input, u.cache_write_long, u.audio_cached, u.audio_output, u.image_input, u.image_output,
+  u.web_searches, u.server_tools, u.cost, u.estimated_cost, u.charged, u.unconfirmed, u.unconfirmed_count
  FROM pieces AS p CROSS JOIN usage_quarters AS u ON u.quarter >= p.begins AND u.quarter < p.ends
  UNION ALL
  SELECT 0, key, COALESCE(project, ''), COALESCE(model, ''), COALESCE(tier, ''),
   error IS NOT NULL AND error <> 'client_gone',
-  CASE WHEN input + cache_read + cache_write + cache_write_1h <= 100000 THEN 0
-   WHEN input + cache_read + cache_write + cache_write_1h <= 128000 THEN 100000
-   WHEN input + cache_read + cache_write + cache_write_1h <= 200000 THEN 128000
-   WHEN input + cache_read + cache_write + cache_write_1h <= 256000 THEN 200000
-   WHEN input + cache_read + cache_write + cache_write_1h <= 272000 THEN 256000
-   WHEN input + cache_read + cache_write + cache_write_1h <= 512000 THEN 272000
+  CASE WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 100000 THEN 0
+   WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 128000 THEN 100000
+   WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 200000 THEN 128000
+   WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 256000 THEN 200000
+   WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 272000 THEN 256000
+   WHEN input + cache_read + cache_write + cache_write_1h + cache_write_long <= 512000 THEN 272000
    ELSE 512000 END,
   1, estimated, input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_input,
-  cost, estimated * cost, 0, 0, 0
+  cache_write_long, audio_cached, audio_output, image_input, image_output, web_searches,
+  server_tools, cost, estimated * cost, 0, 0, 0
  FROM requests WHERE started_at >= ?2 AND started_at < ?3
  UNION ALL
- SELECT 0, key, COALESCE(project, ''), model, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+ SELECT 0, key, COALESCE(project, ''), model, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  0, 0, 0,
   cost, unconfirmed * cost, unconfirmed
  FROM charges WHERE reserved_at >= ?2 AND reserved_at < ?3)
 SELECT piece,
@@ -108,7 +118,10 @@ SELECT piece,
  failed, longer_than, SUM(requests) AS requests, SUM(estimated) AS estimated, SUM(input) AS input,
  SUM(cache_read) AS cache_read, SUM(cache_write) AS cache_write,
  SUM(cache_write_1h) AS cache_write_1h, SUM(output) AS output, SUM(reasoning) AS reasoning,
- SUM(audio_input) AS audio_input, SUM(cost) AS cost, SUM(estimated_cost) AS estimated_cost,
+ SUM(audio_input) AS audio_input, SUM(cache_write_long) AS cache_write_long,
+ SUM(audio_cached) AS audio_cached, SUM(audio_output) AS audio_output,
+ SUM(image_input) AS image_input, SUM(image_output) AS image_output,
+ SUM(web_searches) AS web_searches, SUM(server_tools) AS server_tools, SUM(cost) AS cost, SUM(estimated_cost) AS estimated_cost,
  SUM(charged) AS charged, SUM(unconfirmed) AS unconfirmed,
  SUM(unconfirmed_count) AS unconfirmed_count
 FROM part WHERE ?5 IS NULL OR key = ?5
@@ -265,6 +278,41 @@ DROP TABLE usage_quarters; ALTER TABLE requests DROP COLUMN rates;";
         let reader = Reader::new(&path);
         assert!(matches!(reader.oldest_quarter().await, Err(StoreError::Older)));
         assert_eq!(reader.requests(0, 9).await.unwrap(), vec![]);
+    }
+
+    #[tokio::test]
+    async fn kinds_of_use_that_came_later_are_summed_from_before_and_from_now_on() {
+        const KINDS: &str = "SELECT quarter, model, longer_than, cache_write_long, audio_cached,
+ audio_output, image_input, image_output, web_searches, server_tools FROM usage_quarters ORDER BY 1, 2, 3";
+        type Kinds = (i64, String, i64, i64, i64, i64, i64, i64, i64, i64);
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(&dir.path().join("ledger.sqlite")).await.unwrap();
+        let rows = "
+WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+INSERT INTO requests (id, started_at, elapsed_us, key, asked_model, model, confidence, reason, stream,
+ status, fallback_index, attempts, input, cache_read, cache_write, cache_write_1h, output, reasoning,
+ audio_input, estimated, cost, cache_write_long, audio_cached, audio_output, image_input,
+ image_output, web_searches, server_tools)
+SELECT 'req_' || i, 1795000000000000 + i * 100000000, 1, 'local', 'auto', 'm/' || (i % 3), 0.5, '', 0,
+ 200, 0, '[]', i * 900, 0, 0, 0, 1, 0, 0, 0, i, i % 2, i % 5, i % 7, 2, 3, i % 4, 5 FROM n";
+        sqlx::raw_sql(rows).execute(&mut writer.connection).await.unwrap();
+        let kinds = async |writer: &mut Writer| -> Vec<Kinds> {
+            sqlx::query_as(KINDS).fetch_all(&mut writer.connection).await.unwrap()
+        };
+        let by_trigger = kinds(&mut writer).await;
+        assert!(by_trigger.len() > 40, "{by_trigger:?}");
+        let forget =
+            "UPDATE usage_quarters SET cache_write_long = 0, audio_cached = 0, audio_output = 0,
+ image_input = 0, image_output = 0, web_searches = 0, server_tools = 0";
+        sqlx::raw_sql(forget).execute(&mut writer.connection).await.unwrap();
+        let migration = include_str!("../../migrations/0007_usage_kinds.sql");
+        let from = migration.find("INSERT INTO usage_quarters").unwrap();
+        let to = migration.find("DROP TRIGGER").unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(&migration[from..to]))
+            .execute(&mut writer.connection)
+            .await
+            .unwrap();
+        assert_eq!(kinds(&mut writer).await, by_trigger);
     }
 
     #[tokio::test]

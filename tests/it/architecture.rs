@@ -13,11 +13,11 @@ const ORDER: &[&[&str]] = &[
     &["dispatch"],
     &["state"],
     &["config"],
-    &["conversation", "keys", "pull"],
+    &["alerts", "conversation", "keys", "pull"],
     &["providers"],
     &["inference", "strategy"],
     &["telemetry"],
-    &["report"],
+    &["reconcile", "report"],
     &["ledger"],
     &["limits"],
     &["store"],
@@ -31,7 +31,7 @@ const ORDER: &[&[&str]] = &[
 /// Crates that only these modules may name.
 const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
-    ("reqwest", &["providers", "cli", "pull"]),
+    ("reqwest", &["alerts", "providers", "cli", "pull"]),
     ("sqlx", &["store"]),
     ("candle_core", &["inference"]),
     ("candle_nn", &["inference"]),
@@ -44,7 +44,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 
 /// Pure: they take values and `now`, and touch no I/O.
 const PURE: &[&str] =
-    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "report"];
+    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "reconcile", "report"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -324,6 +324,36 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_question_about_a_route_counts_among_a_key_s_requests() {
+    let upstream = Upstream::start().await;
+    let router = router_of(&upstream, "").await;
+    let key = create(&router, &["--name", "ci", "--rpm", "2"]);
+    let route = async || {
+        let request = router.post("/v1/route", &ask("auto")).bearer_auth(&key);
+        request.send().await.unwrap()
+    };
+    assert_eq!(route().await.status(), 200);
+    assert_eq!(chat_as(&router, &key, &ask("solid")).await.status(), 200);
+    let third = route().await;
+    assert!(third.headers().contains_key("retry-after"));
+    error_of(third, 429, "rate_limited").await;
+}
+
+#[tokio::test]
+async fn a_key_for_cheap_models_is_not_served_by_dear_ones() {
+    let [cheap, solid, dear] =
+        [Upstream::start().await, Upstream::start().await, Upstream::start().await];
+    let router = TestRouter::start(&three_prices([&cheap, &solid, &dear])).await;
+    let key = create(&router, &["--name", "ci", "--models", "cheap"]);
+    for model in ["cheap", "auto"] {
+        let request = router.post("/v1/chat/completions", &ask(model)).bearer_auth(&key);
+        let request = request.header("x-task-tier", "deep").send().await.unwrap();
+        request.bytes().await.unwrap();
+    }
+    assert!(dear.received().is_empty());
+}
+
+#[tokio::test]
 async fn a_key_has_as_many_requests_running_as_it_may() {
     let upstream = Upstream::start().await;
     upstream.script("solid", Script::Endless { pause: Duration::from_millis(20) });

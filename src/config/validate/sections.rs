@@ -13,7 +13,9 @@ use crate::config::raw::{
     RawBudget, RawClassifier, RawContext, RawNetwork, RawReport, RawRouting, RawServer,
 };
 use crate::config::values::Usd;
-use crate::config::{ContextSettings, NetworkSettings, ReportSettings, ServerSettings};
+use crate::config::{
+    ContextSettings, NetworkSettings, ReportSettings, ServerSettings, WarningSettings,
+};
 use crate::inference::ClassifierSettings;
 use crate::ledger::BudgetSettings;
 use crate::money::NanoUsd;
@@ -102,6 +104,8 @@ pub(super) fn budget(raw: RawBudget, report: &mut Report) -> BudgetSettings {
         wait_s,
         timezone,
         when_exhausted,
+        warn_at,
+        warn_webhook: _,
     } = raw;
     let path = Path::root().key("budget");
     let limit = |amount: Option<Usd>| amount.map(|Usd(usd)| usd).filter(|usd| *usd > NanoUsd::ZERO);
@@ -124,6 +128,40 @@ pub(super) fn budget(raw: RawBudget, report: &mut Report) -> BudgetSettings {
         wait: seconds(wait_s, 5),
         timezone,
         when_exhausted: when_exhausted.unwrap_or_default(),
+        warn_at: steps(warn_at, &path.key("warn_at"), report),
+    }
+}
+
+fn steps(given: Option<Vec<u8>>, path: &Path, report: &mut Report) -> Vec<u8> {
+    let mut steps = given.unwrap_or_else(|| vec![50, 80, 95]);
+    if let Some(wrong) = steps.iter().find(|step| !(1..=100).contains(*step)) {
+        report.problem(path, format_args!("{wrong} is not a percentage; allowed: 1 to 100"));
+    }
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
+pub(super) fn warnings(raw: &RawBudget, report: &mut Report) -> WarningSettings {
+    let given = raw.warn_webhook.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    // The address is not repeated: whoever knows it can post.
+    if given.is_some_and(|text| !is_webhook(text)) {
+        report.problem(
+            &Path::root().key("budget").key("warn_webhook"),
+            "is not usable; allowed: an address that begins with https://, or with http:// on this machine",
+        );
+    }
+    WarningSettings { webhook: given.map(Into::into) }
+}
+
+fn is_webhook(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let here = host == "localhost" || host.parse().is_ok_and(|at: IpAddr| at.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => here,
+        _ => false,
     }
 }
 

@@ -71,6 +71,7 @@ impl Backlog {
         self.finishes.extend(seqs.map(|seq| Finish {
             seq,
             key: KeyId::LOCAL.into(),
+            budget: None,
             reserved_at,
             ceiling: NanoUsd::ZERO,
             slot: None,

@@ -11,9 +11,9 @@ use crate::ids::KeyId;
 use crate::ledger::books::{Books, Refusal};
 use crate::ledger::handle::Common;
 use crate::ledger::reservation::{Finish, Grant};
-use crate::ledger::{Ask, BudgetSettings, recovery, window};
+use crate::ledger::{Ask, BudgetSettings, KeyBudget, Warning, recovery, window};
 use crate::money::NanoUsd;
-use crate::store::ledger::{Changes, OpenRow};
+use crate::store::ledger::{Changes, OpenRow, WindowRow};
 use crate::store::requests::RequestRow;
 
 pub(super) type Verdict = Result<Grant, Refusal>;
@@ -47,6 +47,8 @@ impl Work<'_> {
 /// What the decision rests on, besides the windows.
 pub(super) struct Known<'a> {
     pub settings: &'a BudgetSettings,
+    /// Day and month at the moment of the transaction.
+    pub current: &'a [WindowRow; 2],
     pub version: i64,
     /// The reservations that are still open. `None`: all that are being finished, since this process
     /// made them and has not finished them before.
@@ -58,6 +60,8 @@ pub(super) struct Draft<'a> {
     pub changes: Changes<'a>,
     /// One per wish.
     pub verdicts: Vec<Verdict>,
+    /// The steps of limits that are passed once this is written.
+    pub warnings: Vec<Warning>,
 }
 
 impl<'a> Draft<'a> {
@@ -68,14 +72,19 @@ impl<'a> Draft<'a> {
         work: &Work<'a>,
         moment: Timestamp,
     ) -> Self {
-        let Known { settings, version, open } = known;
+        let Known { settings, current, version, open } = known;
         let instance = common.instance;
         let changes = Changes { version, instance, ..Changes::default() };
-        let mut draft = Self { books, changes, verdicts: Vec::new() };
+        let mut draft = Self { books, changes, verdicts: Vec::new(), warnings: Vec::new() };
         let at = window::micros(moment);
         // What ends makes room for what begins.
         for finish in work.finishes {
             draft.finish(finish, open.as_ref(), at);
+        }
+        let own = work.finishes.iter().filter_map(|finish| finish.budget.as_deref());
+        let own: HashMap<&KeyId, &KeyBudget> = own.map(|own| (&own.id, own)).collect();
+        if !work.finishes.is_empty() {
+            draft.warnings = draft.books.warnings(current, own.into_values(), settings);
         }
         draft.changes.requests.extend(work.records);
         for wish in work.wishes {
@@ -123,5 +132,6 @@ fn grant<'a>(changes: &mut Changes<'a>, wish: &'a Wish, (seq, at): (i64, i64)) -
     let (request, project) = (request.as_str(), project.as_deref());
     let (key, model, ceiling) = (key.as_str(), model.as_str(), ceiling(wish));
     changes.reserved.push((seq, request, *attempt, key, project, model, at, ceiling.0));
-    Grant { seq, key: wish.ask.key.clone(), reserved_at: at, ceiling }
+    let (key, budget) = (wish.ask.key.clone(), wish.ask.budget.clone());
+    Grant { seq, key, budget, reserved_at: at, ceiling }
 }

@@ -90,7 +90,7 @@ impl Desk {
             let current = window::current(moment, &settings.timezone);
             if let Some(books) = known.lend(&keys, &current, since) {
                 let version = known.version;
-                let facts = Known { settings: &settings, version, open: None };
+                let facts = Known { settings: &settings, current: &current, version, open: None };
                 let draft = Draft::new(&self.common, books, facts, work, moment);
                 // A refusal is not pronounced from memory.
                 if draft.verdicts.iter().all(Result::is_ok) && draft.changes_something() {
@@ -130,7 +130,7 @@ impl Desk {
             }
             books.account(&scope, since).open(&current);
         }
-        let facts = Known { settings: &settings, version, open: Some(open) };
+        let facts = Known { settings: &settings, current: &current, version, open: Some(open) };
         let draft = Draft::new(&self.common, books, facts, work, moment);
         if !draft.changes_something() {
             self.store.rollback().await;
@@ -157,6 +157,7 @@ impl Desk {
             return Ok(None);
         }
         self.checkpoints.committed();
+        self.common.warn(draft.warnings);
         self.remember_recent(&draft.books, &self.common.settings.load());
         let version = draft.changes.version + 1;
         self.memory = Some(Memory::after(version, draft.books, std::mem::take(others)));

@@ -76,6 +76,11 @@ impl HttpClient {
         if direct { &self.direct } else { &self.outward }
     }
 
+    /// Those for an address that is no provider's: past every proxy on this machine.
+    pub(crate) fn plainly(&self, url: &Url) -> &Client {
+        if is_loopback(url) { &self.direct } else { &self.outward }
+    }
+
     /// As if the environment named this proxy.
     #[cfg(test)]
     pub(super) fn with_environment_proxy(proxy: &str) -> Self {

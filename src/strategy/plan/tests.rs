@@ -97,7 +97,7 @@ impl Ask {
     fn named(mut self, strategy: AliasStrategy, ids: &[&str]) -> Self {
         let target = |id: &&str| {
             let model = self.models.iter().find(|model| model.id.as_str() == *id).unwrap();
-            Target { model: Arc::clone(model), weight: 1, fallback: false }
+            Target { model: Arc::clone(model), weight: 1, fallback: false, beyond: false }
         };
         self.wanted = Some((strategy, ids.iter().map(target).collect()));
         self
