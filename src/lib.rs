@@ -36,6 +36,8 @@ pub mod dispatch;
 
 pub mod state;
 
+pub mod context;
+
 pub mod conversation;
 
 pub mod keys;
@@ -65,6 +67,8 @@ pub mod catalog;
 pub mod chat;
 
 pub mod telemetry;
+
+pub mod delta;
 
 pub mod money;
 

@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["dispatch"],
     &["state"],
     &["config"],
+    &["context"],
     &["conversation", "keys", "pull"],
     &["providers"],
     &["inference", "strategy"],
@@ -24,7 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["wire"],
     &["analyze"],
     &["catalog"],
-    &["chat"],
+    &["chat", "delta"],
     &["money", "clock", "ids"],
 ];
 
@@ -44,7 +45,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 
 /// Pure: they take values and `now`, and touch no I/O.
 const PURE: &[&str] =
-    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "report"];
+    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "report", "delta"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
