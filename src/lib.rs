@@ -22,6 +22,8 @@
 
 pub mod cli;
 
+pub mod watch;
+
 pub mod app;
 
 pub mod config;
