@@ -17,7 +17,9 @@
 //!    cost is settled and recorded in the [`store`].
 //!
 //! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
-//! the embedded model, [`telemetry`] counts, [`report`] says where the money went. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! the embedded model, [`telemetry`] counts, [`report`] says where the money went. [`watch`] is a
+//! program of its own beside the router, which tells it of a project in the form of [`delta`]. [`money`],
+//! [`clock`] and [`ids`] are used by all. Which
 //! module may use which is tested in `tests/it/architecture.rs`.
 
 pub mod cli;

@@ -111,11 +111,15 @@ impl Book {
         let written = self.disk.as_mut().map_or(Ok(()), |disk| disk.note(&batch));
         self.take(batch);
         written?;
+        let live = self.files.values().filter_map(|one| one.text);
         match &mut self.disk {
-            Some(disk) if disk.is_wasteful(self.files.values().filter_map(|one| one.text)) => {
-                disk.compact(self.version, &mut self.files)
+            Some(disk) => {
+                if disk.is_wasteful(live) {
+                    disk.compact(self.version, &mut self.files)?;
+                }
+                Ok(())
             }
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -1,22 +1,25 @@
 //! A project's name as the server takes it.
 
 /// Longest name in bytes.
-const LONGEST: usize = 64;
+const LONGEST: usize = 128;
 /// Names that are paths of the server's own.
 const RESERVED: [&str; 2] = ["stats", "delta"];
 
 /// What a name may be.
-pub(super) const RULE: &str = "a project's name is 1 to 64 letters, digits, `.`, `_` or `-`, begins with a letter or a digit, and is neither `stats` nor `delta`";
+pub(super) const RULE: &str = "a project's name has 1 to 128 bytes: letters, digits, spaces and - _ . + @, the first and last no space, the first no dot; `stats` and `delta` are reserved";
 
 /// Whether the server can be given this name.
 pub(super) fn is_sound(name: &str) -> bool {
-    name.len() <= LONGEST
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(is_safe)
-        && !RESERVED.contains(&name)
+    (1..=LONGEST).contains(&name.len())
+        && name.trim() == name
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '+' | '@'))
+        && !RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
 }
 
-/// The directory's name made into one that the server can be given.
+/// The directory's name made into one that the server can be given and that needs no quotes anywhere.
 pub(super) fn from_directory(name: &str) -> String {
     let safe: String = name.chars().map(|c| if is_safe(c) { c } else { '-' }).collect();
     let safe = safe.trim_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -45,7 +48,7 @@ mod tests {
     #[case("My Shop (2)", "My-Shop--2")]
     #[case(".config", "config")]
     #[case("日本", "project")]
-    #[case("stats", "stats-project")]
+    #[case("Stats", "Stats-project")]
     fn a_directory_gives_a_project_its_name(#[case] directory: &str, #[case] name: &str) {
         assert_eq!(from_directory(directory), name);
     }

@@ -32,3 +32,6 @@ mod report;
 mod routing;
 mod settlement;
 mod usage_samples;
+mod watch;
+mod watch_live;
+mod watch_program;

@@ -217,8 +217,7 @@ fn read_journal(place: &Place) -> Option<Journal> {
     if (head.format, &head.owner) != (FORMAT, &place.owner) {
         return None;
     }
-    let mut journal =
-        Journal { pack: head.pack, length: line.len() as u64, ..Journal::default() };
+    let mut journal = Journal { pack: head.pack, length: line.len() as u64, ..Journal::default() };
     loop {
         line.clear();
         let read = reader.read_line(&mut line).unwrap_or(0);
@@ -233,8 +232,7 @@ fn read_journal(place: &Place) -> Option<Journal> {
 }
 
 fn head(place: &Place, pack: u64) -> io::Result<Vec<u8>> {
-    let mut line =
-        serde_json::to_vec(&Head { format: FORMAT, owner: place.owner.clone(), pack })?;
+    let mut line = serde_json::to_vec(&Head { format: FORMAT, owner: place.owner.clone(), pack })?;
     line.push(b'\n');
     Ok(line)
 }

@@ -3,17 +3,43 @@
 
 /// Words of a name whose value is a secret.
 const NAMES: [&str; 17] = [
-    "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "api-key",
-    "accesskey", "access_key", "access-key", "privatekey", "private_key", "authkey", "auth_key",
-    "credential", "pwd",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "accesskey",
+    "access_key",
+    "access-key",
+    "privatekey",
+    "private_key",
+    "authkey",
+    "auth_key",
+    "credential",
+    "pwd",
 ];
 /// Words of a name whose value is none after all.
 const HARMLESS_NAMES: [&str; 7] =
     ["hash", "digest", "public", "tokenizer", "token_count", "placeholder", "checksum"];
 /// Parts of a value that stand for a secret and are none.
 const STAND_INS: [&str; 14] = [
-    "example", "changeme", "change-me", "change_me", "placeholder", "your", "xxxx", "dummy",
-    "redacted", "${", "{{", "$(", "****", "...",
+    "example",
+    "changeme",
+    "change-me",
+    "change_me",
+    "placeholder",
+    "your",
+    "xxxx",
+    "dummy",
+    "redacted",
+    "${",
+    "{{",
+    "$(",
+    "****",
+    "...",
 ];
 /// How far before its value a name is looked for, in bytes.
 const NAME_REACH: usize = 96;
@@ -137,15 +163,18 @@ fn bits_per_sign(value: &str) -> f64 {
 
 /// The password of an address such as `postgres://user:password@host`.
 pub(super) fn in_url(text: &str) -> Option<&'static str> {
-    text.match_indices("://").any(|(at, sign)| {
-        let rest = text.get(at + sign.len()..).unwrap_or_default();
-        let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | '<' | '>'))
-            .unwrap_or(rest.len());
-        rest.get(..end)
-            .and_then(|authority| authority.rsplit_once('@'))
-            .and_then(|(user, _)| user.split_once(':'))
-            .is_some_and(|(_, password)| is_drawn(password))
-    })
-    .then_some("a password in an address")
+    text.match_indices("://")
+        .any(|(at, sign)| {
+            let rest = text.get(at + sign.len()..).unwrap_or_default();
+            let end = rest
+                .find(|c: char| {
+                    c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | '<' | '>')
+                })
+                .unwrap_or(rest.len());
+            rest.get(..end)
+                .and_then(|authority| authority.rsplit_once('@'))
+                .and_then(|(user, _)| user.split_once(':'))
+                .is_some_and(|(_, password)| is_drawn(password))
+        })
+        .then_some("a password in an address")
 }

@@ -192,13 +192,12 @@ fn is_web_token(rest: &[u8]) -> bool {
 fn is_private_key(rest: &[u8]) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let Some(title) = rest.strip_prefix(BEGIN) else { return false };
-    let name = run(title, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
+    let name =
+        run(title, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
     if !name.windows(11).any(|part| part == b"PRIVATE KEY") {
         return false;
     }
     let behind = title.get(name.len()..).unwrap_or_default();
     let behind = behind.get(..behind.len().min(1_000)).unwrap_or_default();
-    behind
-        .split(|byte| !base64(*byte))
-        .any(|part| part.len() >= 16)
+    behind.split(|byte| !base64(*byte)).any(|part| part.len() >= 16)
 }
