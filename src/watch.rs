@@ -1,6 +1,6 @@
 //! `edge-watch`: keeps the router's copy of a directory in step by `POST /v1/context/delta`.
 //!
-//! [`events`](self) say which paths may have changed; `filter` knows which are followed; `read`,
+//! `events` say which paths may have changed; `filter` knows which are followed; `read`,
 //! `skip` and `secrets` decide what of a file may be told; `book` remembers what the server has
 //! acknowledged; `batch` makes the net change since then, and `send` brings it there. [`Follower`]
 //! walks through this; the only truth is the directory, so whatever was missed or lost is made good by

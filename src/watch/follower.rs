@@ -81,7 +81,7 @@ impl Follower {
         let place = state.as_ref().map(|state| place(state, &root, (server.as_str(), &project)));
         let sender = Sender::new((&server, key), retry, handle, stop)?;
         Ok(Self {
-            filter: Filter::new(&root, state.as_deref().and_then(|dir| absolute(dir)).as_deref()),
+            filter: Filter::new(&root, state.as_deref().and_then(absolute).as_deref()),
             book: book(place.as_ref(), listener)?,
             root,
             project,
@@ -282,14 +282,14 @@ impl Follower {
                 if self.withheld.insert(path.clone()) {
                     listener.withheld(path.as_str(), why);
                 }
-                return None;
+                None
             }
             Content::Nothing(why) => {
                 if let Some(why) = why {
                     listener.skipped(path.as_str(), &why.to_string());
                 }
                 self.withheld.remove(path);
-                return None;
+                None
             }
             Content::Text(text) => {
                 self.withheld.remove(path);

@@ -320,6 +320,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_server_may_ask_for_a_longer_wait_in_seconds() {
+        let asked = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(&headers)
+        };
+        assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Wed, 25 Nov 2026 20:00:00 GMT"), None);
+    }
+
     proptest! {
         #[test]
         fn waits_grow_to_the_longest_and_no_further(failures in 1_u32..1000, chance in 0.0..1.0_f64) {

@@ -34,6 +34,9 @@ pub(in crate::watch) struct Place {
     pub(in crate::watch) owner: String,
 }
 
+/// Entries as they are in a new pack.
+type Moved = Vec<(ProjectPath, Entry)>;
+
 /// First line of a journal.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
@@ -157,7 +160,7 @@ impl Disk {
     fn copy_live(
         &mut self,
         files: &BTreeMap<ProjectPath, Entry>,
-    ) -> io::Result<(File, u64, Vec<(ProjectPath, Entry)>)> {
+    ) -> io::Result<(File, u64, Moved)> {
         let file = open_private(&pack_file(&self.place, self.number + 1))?;
         file.set_len(0)?;
         let mut out = BufWriter::new(file);

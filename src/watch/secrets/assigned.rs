@@ -107,7 +107,7 @@ fn names_secret(before: &str) -> bool {
         from += 1;
     }
     let before = before.get(from..).unwrap_or(before);
-    let name = before.rsplit([',', ';', '{', '(', '?', '&']).next().unwrap_or(before);
+    let name = before.rsplit([',', ';', '{', '(']).next().unwrap_or(before);
     let name = name.to_ascii_lowercase();
     NAMES.iter().any(|word| name.contains(word))
         && !HARMLESS_NAMES.iter().any(|word| name.contains(word))
@@ -127,7 +127,7 @@ fn is_drawn(value: &str) -> bool {
     if STAND_INS.iter().any(|part| small.contains(part)) || is_words(value) {
         return false;
     }
-    let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(|byte| kind(byte));
+    let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(kind);
     let kinds: [fn(&u8) -> bool; 4] = [
         u8::is_ascii_lowercase,
         u8::is_ascii_uppercase,

@@ -29,7 +29,7 @@ pub enum Mood {
 #[derive(Default)]
 struct Copy {
     version: u64,
-    files: BTreeMap<ProjectPath, String>,
+    files: BTreeMap<ProjectPath, Arc<str>>,
     last: Option<(Bytes, Acknowledged)>,
     moods: VecDeque<Mood>,
     deltas: Vec<Delta>,
@@ -75,11 +75,11 @@ impl ProjectServer {
 
     pub fn files(&self) -> BTreeMap<String, String> {
         let copy = self.copy.lock();
-        copy.files.iter().map(|(path, text)| (path.to_string(), text.clone())).collect()
+        copy.files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect()
     }
 
     pub fn text(&self, path: &str) -> Option<String> {
-        self.copy.lock().files.get(&ProjectPath::parse(path).unwrap()).cloned()
+        self.copy.lock().files.get(&ProjectPath::parse(path).unwrap()).map(|text| text.to_string())
     }
 
     pub fn count(&self) -> usize {
@@ -167,10 +167,10 @@ impl Copy {
             }
             change(&mut files, &file.path, &file.change, delta.base_version)?;
         }
-        for path in files.keys() {
-            let below = format!("{path}/");
-            if files.keys().any(|other| other.as_str().starts_with(&below)) && files.len() < 1_000 {
-                return Err((409, format!("{path} is a file and a directory")));
+        let known: BTreeSet<&str> = files.keys().map(ProjectPath::as_str).collect();
+        for path in &known {
+            if path.match_indices('/').any(|(at, _)| known.contains(&path[..at])) {
+                return Err((409, format!("{path} is below a file")));
             }
         }
         self.version = delta.version;
@@ -188,7 +188,7 @@ impl Copy {
 }
 
 fn change(
-    files: &mut BTreeMap<ProjectPath, String>,
+    files: &mut BTreeMap<ProjectPath, Arc<str>>,
     path: &ProjectPath,
     change: &Change,
     base_version: u64,
@@ -204,16 +204,16 @@ fn change(
     if base_version == 0 && !matches!(change, Change::Add { .. }) {
         return Err((400, "with base_version 0 there is only add".into()));
     }
-    let (hash, text) = match change {
+    let (hash, text): (_, Arc<str>) = match change {
         Change::Delete { base_hash } => {
             before(base_hash)?;
             files.remove(path);
             return Ok(());
         }
-        Change::Add { hash, content } => (hash, content.clone()),
+        Change::Add { hash, content } => (hash, content.as_str().into()),
         Change::Modify { base_hash, hash, diff } => {
             let text = delta::apply(&before(base_hash)?, diff);
-            (hash, text.map_err(|error| stale(&error.to_string()))?)
+            (hash, text.map_err(|error| stale(&error.to_string()))?.into())
         }
     };
     if ContentHash::of(text.as_bytes()) != *hash {
