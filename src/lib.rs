@@ -17,11 +17,14 @@
 //!    cost is settled and recorded in the [`store`].
 //!
 //! [`app`] puts the parts together from a [`config`], [`cli`] is what a person types, [`pull`] fetches
-//! the embedded model, [`alerts`] tells when a limit is nearly spent, [`telemetry`] counts, [`report`] says where the money went, [`reconcile`] whether the
-//! provider says so too. [`money`], [`clock`] and [`ids`] are used by all. Which
+//! the embedded model, [`alerts`] tells when a limit is nearly spent, [`telemetry`] counts, [`report`] says where the
+//! money went, [`reconcile`] whether the provider says so too. [`watch`] is a program of its own beside the router,
+//! which tells it of a project in the form of [`delta`]. [`money`], [`clock`] and [`ids`] are used by all. Which
 //! module may use which is tested in `tests/it/architecture.rs`.
 
 pub mod cli;
+
+pub mod watch;
 
 pub mod app;
 
@@ -36,6 +39,8 @@ pub mod relay;
 pub mod dispatch;
 
 pub mod state;
+
+pub mod context;
 
 pub mod conversation;
 
@@ -70,6 +75,8 @@ pub mod catalog;
 pub mod chat;
 
 pub mod telemetry;
+
+pub mod delta;
 
 pub mod money;
 

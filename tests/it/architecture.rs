@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the outside to the leaves: a module may use those after it, never those before it.
 const ORDER: &[&[&str]] = &[
-    &["cli"],
+    &["cli", "watch"],
     &["app"],
     &["server"],
     &["pipeline"],
@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["dispatch"],
     &["state"],
     &["config"],
+    &["context"],
     &["alerts", "conversation", "keys", "pull"],
     &["providers"],
     &["inference", "strategy"],
@@ -24,27 +25,39 @@ const ORDER: &[&[&str]] = &[
     &["wire"],
     &["analyze"],
     &["catalog"],
-    &["chat"],
+    &["chat", "delta"],
     &["money", "clock", "ids"],
 ];
 
 /// Crates that only these modules may name.
 const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
-    ("reqwest", &["alerts", "providers", "cli", "pull"]),
+    ("reqwest", &["alerts", "providers", "cli", "pull", "watch"]),
     ("sqlx", &["store"]),
     ("candle_core", &["inference"]),
     ("candle_nn", &["inference"]),
     ("candle_transformers", &["inference"]),
     ("tokenizers", &["inference"]),
     ("figment", &["config"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "watch"]),
     ("anyhow", &["cli"]),
+    ("ignore", &["watch"]),
+    ("notify", &["config", "app", "watch"]),
 ];
 
 /// Pure: they take values and `now`, and touch no I/O.
-const PURE: &[&str] =
-    &["chat", "wire", "analyze", "catalog", "strategy", "limits", "money", "reconcile", "report"];
+const PURE: &[&str] = &[
+    "chat",
+    "wire",
+    "analyze",
+    "catalog",
+    "strategy",
+    "limits",
+    "money",
+    "reconcile",
+    "report",
+    "delta",
+];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -148,6 +161,21 @@ fn pure_modules_neither_wait_nor_read_the_world() {
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_watcher_knows_of_the_library_only_what_both_ends_share() {
+    let wrong: Vec<String> = modules()
+        .into_iter()
+        .filter(|(module, ..)| module == "watch")
+        .flat_map(|(_, path, text)| {
+            let foreign = used_modules(&text)
+                .into_iter()
+                .filter(|used| !matches!(used.as_str(), "watch" | "delta" | "clock"));
+            foreign.map(|used| format!("{}: {used}", path.display())).collect::<Vec<_>>()
+        })
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -34,3 +34,6 @@ mod routing;
 mod settlement;
 mod usage_samples;
 mod warnings;
+mod watch;
+mod watch_live;
+mod watch_program;
