@@ -5,11 +5,20 @@
 //! block says, is decided by pure parts that take values and give values. It knows no HTTP, and it
 //! never fails a request: without context a request goes as it came.
 
+mod apply;
+mod blocks;
+mod error;
 mod index;
+mod intake;
+mod keeper;
 mod projects;
+mod shared;
+mod slot;
 
+pub use error::DeltaError;
 pub use index::Index;
-pub use projects::{Projects, Reader};
+pub use projects::{Known, Projects, Reader, kept};
+pub use slot::Facts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
