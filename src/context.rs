@@ -5,9 +5,15 @@
 //! block says, is decided by pure parts that take values and give values. It knows no HTTP, and it
 //! never fails a request: without context a request goes as it came.
 
+mod compose;
 mod index;
+mod rank;
+mod seen;
 
+pub use compose::{Composed, Wanted, compose, learn, needed, told};
 pub use index::Index;
+pub use rank::{Ranked, Signals, Why, rank};
+pub use seen::seen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
