@@ -6,9 +6,14 @@
 //! never fails a request: without context a request goes as it came.
 
 mod compose;
+mod fence;
+mod imports;
 mod index;
+mod mentions;
 mod rank;
 mod seen;
+mod symbols;
+mod words;
 
 pub use compose::{Composed, Wanted, compose, learn, needed, told};
 pub use index::Index;
