@@ -11,6 +11,8 @@ mod imports;
 mod index;
 mod mentions;
 mod rank;
+#[cfg(test)]
+mod sample;
 mod seen;
 mod symbols;
 mod words;

@@ -56,7 +56,7 @@ pub struct Composed {
 /// The block for a request; `None` if there is nothing to say, or no room to say it.
 pub fn compose(wanted: &Wanted<'_>) -> Option<Composed> {
     let items = plan::plan(wanted.project, wanted.ranked, wanted.shown, wanted.told);
-    if wanted.told.is_some() && items.is_empty() || wanted.project.files.is_empty() {
+    if items.is_empty() && (wanted.told.is_some() || wanted.project.files.is_empty()) {
         return None;
     }
     let mut draft = Draft::new(wanted);
@@ -77,7 +77,7 @@ pub fn needed(
         match item.what {
             What::Deleted | What::Renamed { .. } => {}
             What::Changed { base, file } => hashes.extend([base, file.hash]),
-            What::New { file } => {
+            What::New { file, .. } => {
                 if room > 0 {
                     hashes.push(file.hash);
                 }

@@ -96,6 +96,8 @@ impl Sent {
                     Some('r') | None => {}
                     Some(other) => plain.push(other),
                 },
+                // Where the string begins or ends.
+                '"' => plain.push('\n'),
                 c => plain.push(c),
             }
         }

@@ -67,6 +67,7 @@ impl<'w, 'a> Draft<'w, 'a> {
             match fits.then(|| piece(self.wanted, item, room)).flatten() {
                 Some(piece) if waits => pending.push(piece),
                 Some(piece) => self.put(piece),
+                None if matches!(item.what, What::New { again: true, .. }) => {}
                 None => self.cut.push(item),
             }
         }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::context::mentions::each_symbol;
-use crate::context::symbols::defined;
+use crate::context::symbols::{defined, is_name};
 use crate::context::words::{Space, Term, each_word, says_nothing, term};
 
 /// Of a longer text only the beginning is looked through.
@@ -39,8 +39,11 @@ pub(super) fn matter(lines: &[&str], instruction: &str) -> Vec<Range<usize>> {
         }
     }
     found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    // Beside a place that is meant, one that only shares a word says nothing.
+    let best = found.first().map_or(0, |(score, _)| *score);
+    let least = if best < USES { best / 2 + 1 } else { best / 10 };
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for (score, at) in found {
+    for (score, at) in found.into_iter().filter(|(score, _)| *score >= least) {
         if ranges.iter().any(|range| range.contains(&at)) {
             continue;
         }
@@ -99,7 +102,7 @@ impl Asked {
             score += self.words_in(name);
         }
         if !self.symbols.is_empty() {
-            let names = line.split(|c: char| !super::super::symbols::is_name(c));
+            let names = line.split(|c: char| !is_name(c));
             let named = names
                 .filter(|name| name.len() > 2)
                 .any(|name| self.symbols.binary_search(&term(Space::Symbol, name)).is_ok());

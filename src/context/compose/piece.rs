@@ -49,7 +49,7 @@ pub(super) fn piece<'a>(wanted: &Wanted<'a>, item: Item<'a>, room: u32) -> Optio
         What::Changed { base, file } => {
             change(wanted, item, base, file).or_else(|| text(wanted, item, file, room))
         }
-        What::New { file } => text(wanted, item, file, room),
+        What::New { file, .. } => text(wanted, item, file, room),
     }
     .filter(|piece| piece.tokens <= room)
 }
@@ -157,7 +157,12 @@ fn text<'a>(wanted: &Wanted<'a>, item: Item<'a>, file: &FileEntry, room: u32) ->
             return Some(piece);
         }
     }
-    in_parts(wanted, item, (file.hash, text), most)
+    match item.what {
+        What::New { again: true, .. } => None,
+        What::New { .. } | What::Changed { .. } | What::Deleted | What::Renamed { .. } => {
+            in_parts(wanted, item, (file.hash, text), most)
+        }
+    }
 }
 
 fn in_parts<'a>(

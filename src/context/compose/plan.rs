@@ -31,8 +31,10 @@ pub(super) enum What<'a> {
         base: ContentHash,
         file: &'a FileEntry,
     },
+    /// `again`: a part of it was seen, so only the whole says more.
     New {
         file: &'a FileEntry,
+        again: bool,
     },
 }
 
@@ -162,10 +164,11 @@ fn new_files<'a>(
                 matters || near
             }
         };
+        let again = shown.get(&candidate.path).is_some_and(|seen| seen.hash.is_some());
         if wanted {
             items.push(Item {
                 path: &candidate.path,
-                what: What::New { file },
+                what: What::New { file, again },
                 weight: candidate.score,
                 asked: matters,
             });
