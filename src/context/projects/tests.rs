@@ -313,9 +313,9 @@ async fn a_project_is_not_given_between_the_parts_of_a_resync() {
 /// What happens between a watcher and its server.
 #[derive(Clone, Debug)]
 enum Event {
-    Write(u8, String),
-    Delete(u8),
-    Rename(u8, u8),
+    Write(usize, String),
+    Delete(usize),
+    Rename(usize, usize),
     /// A message is sent and answered.
     Sync,
     /// A message does not arrive.
@@ -333,9 +333,9 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        6 => (0..PATHS.len(), "[ab]{0,2}\n([cd]\n){0,4}").prop_map(|(at, text)| Event::Write(at as u8, text)),
-        2 => (0..PATHS.len()).prop_map(|at| Event::Delete(at as u8)),
-        2 => (0..PATHS.len(), 0..PATHS.len()).prop_map(|(a, b)| Event::Rename(a as u8, b as u8)),
+        6 => (0..PATHS.len(), "[ab]{0,2}\n([cd]\n){0,4}").prop_map(|(at, text)| Event::Write(at, text)),
+        2 => (0..PATHS.len()).prop_map(Event::Delete),
+        2 => (0..PATHS.len(), 0..PATHS.len()).prop_map(|(a, b)| Event::Rename(a, b)),
         4 => Just(Event::Sync),
         1 => Just(Event::Lost),
         1 => Just(Event::Unanswered),
@@ -391,7 +391,7 @@ impl World {
     }
 
     async fn happen(&mut self, event: Event) {
-        let name = |at: u8| PATHS[usize::from(at)].to_owned();
+        let name = |at: usize| PATHS[at].to_owned();
         match event {
             Event::Write(at, text) => drop(self.directory.insert(name(at), text)),
             Event::Delete(at) => drop(self.directory.remove(&name(at))),
