@@ -5,9 +5,34 @@
 //! block says, is decided by pure parts that take values and give values. It knows no HTTP, and it
 //! never fails a request: without context a request goes as it came.
 
+mod apply;
+mod blocks;
+mod compose;
+mod error;
+mod fence;
+mod imports;
 mod index;
+mod intake;
+mod keeper;
+mod mentions;
+mod projects;
+mod rank;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod seen;
+mod shared;
+mod slot;
+mod symbols;
+mod words;
 
+pub use compose::{Composed, Wanted, compose, learn, needed, told};
+pub use error::DeltaError;
 pub use index::Index;
+pub use projects::{Known, Projects, Reader, kept};
+pub use rank::{Ranked, Signals, Why, rank};
+pub use seen::seen;
+pub use slot::Facts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
