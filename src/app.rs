@@ -17,7 +17,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Longest wait for those that were cut to settle.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Lets every task finish, cuts and settles those that do not, then flushes the ledger.
+/// Lets every task finish, cuts and settles those that do not, then flushes what is known of
+/// projects, and the ledger.
 pub async fn close(state: &AppState) {
     let runtime = &state.runtime;
     runtime.shutdown.cancel();
@@ -30,6 +31,7 @@ pub async fn close(state: &AppState) {
             );
         }
     }
+    runtime.projects.close().await;
     runtime.ledger.close().await;
 }
 

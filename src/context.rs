@@ -6,8 +6,10 @@
 //! never fails a request: without context a request goes as it came.
 
 mod index;
+mod projects;
 
 pub use index::Index;
+pub use projects::{Projects, Reader};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

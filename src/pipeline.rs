@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::catalog::Tier;
 use crate::chat::ChatRequest;
+use crate::context;
 use crate::dispatch::Tries;
 use crate::ids::{KeyId, ModelId, RequestId};
 use crate::keys::{ClientKey, Seat, Throttled};
@@ -60,6 +61,13 @@ impl Caller {
 
     pub fn client(key: Arc<ClientKey>) -> Self {
         Self { key: key.id.clone(), admin: false, client: Some(key) }
+    }
+
+    /// As who it asks for projects.
+    pub fn reader(&self) -> context::Reader {
+        let own = self.client.as_ref().map(|client| &client.grants.projects);
+        let allowed = own.filter(|projects| !projects.is_empty()).cloned();
+        context::Reader { key: self.key.clone(), admin: self.admin, allowed }
     }
 
     /// The budget of the client key.

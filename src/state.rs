@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::{Catalog, Model};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::context::Projects;
 use crate::conversation::Conversations;
 use crate::ids::ProviderId;
 use crate::inference::classifier::Classifier;
@@ -48,6 +49,8 @@ pub struct Runtime {
     pub buckets: Buckets,
     pub classifier: Classifier,
     pub conversations: Conversations,
+    /// What watchers tell of developers' projects.
+    pub projects: Projects,
     /// The engine inside the router, where its model file is there or being fetched.
     pub embedded: Option<Arc<EmbeddedProvider>>,
     /// Models found on local servers, by provider; merged into each new snapshot.

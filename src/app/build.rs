@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::context::Projects;
 use crate::conversation::Conversations;
 use crate::ids::ProviderId;
 use crate::inference::InferenceError;
@@ -62,7 +63,10 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
     });
     let ledger_file = data_dir.join("ledger.sqlite");
     let ledger = Ledger::open_or_stand_by(&ledger_file, start.clock.clone(), config.budget.clone());
-    let (classifier, ledger) = tokio::join!(classifier, ledger);
+    let tasks = TaskTracker::new();
+    let context_file = data_dir.join("context.sqlite");
+    let projects = Projects::open(&context_file, start.clock.clone(), &tasks);
+    let (classifier, ledger, projects) = tokio::join!(classifier, ledger, projects);
     let classifier = classifier.map_err(|error| InferenceError::Model(error.to_string()))??;
     let embedded = embedded_model_path(&config)
         .map(|path| EmbeddedProvider::new(path, EngineSettings::default()));
@@ -74,10 +78,11 @@ pub async fn build(config: Config, start: Start) -> Result<AppState, StartError>
         buckets: Buckets::new(&config.limits, &config.budget.timezone),
         classifier,
         conversations: Conversations::new(config.routing.sticky_ttl),
+        projects,
         embedded,
         discovered: Mutex::default(),
         reload_error: Mutex::default(),
-        tasks: TaskTracker::new(),
+        tasks,
         shutdown: CancellationToken::new(),
         cut: CancellationToken::new(),
         assembling: Mutex::default(),
