@@ -5,11 +5,19 @@
 //! block says, is decided by pure parts that take values and give values. It knows no HTTP, and it
 //! never fails a request: without context a request goes as it came.
 
+mod compose;
 mod index;
+mod inject;
 mod projects;
+mod rank;
+mod seen;
 
+pub use compose::{Composed, Wanted, compose, learn, needed, told};
 pub use index::Index;
+pub use inject::{Ask, Given, Placement, give, wanted};
 pub use projects::{Projects, Reader};
+pub use rank::{Ranked, Signals, Why, rank};
+pub use seen::seen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

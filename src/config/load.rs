@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use figment::Figment;
 use figment::providers::Serialized;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::document::{self, Document};
 use super::environment::{self, Environment, Interpolation};
