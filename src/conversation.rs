@@ -24,6 +24,12 @@ const VOLATILE: &[&str] = &["x-anthropic-billing-header", "x-billing"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
+impl Fingerprint {
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// The conversation that a request belongs to: the client's own id where it sends one, else its
 /// key, its system prompt and the first human words, which stay the same from turn to turn.
 pub fn fingerprint(key: &str, session: Option<&str>, request: &ChatRequest) -> Fingerprint {

@@ -63,6 +63,7 @@ async fn stopped(app: &AppState, decision: &Decision, tries: &mut Tries, ended: 
     let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
         return record_end(app, decision, tries, (ended, String::new())).await;
     };
+    freeze(app, decision);
     let mut observed = Observed::default();
     if !decision.request.stream {
         // Nobody saw how far a whole answer had come: charged like a usual one.
@@ -128,6 +129,7 @@ async fn answer(
     loop {
         match dispatch::run(desk, &order, &mut queue, tries).await {
             Ok(done) => {
+                freeze(app, decision);
                 if let Some(reply) = relay(app, decision, tries, done).await {
                     return Ok(reply);
                 }
@@ -141,6 +143,14 @@ async fn answer(
         }
     }
     Err(failure::nothing_left(decision, tries))
+}
+
+/// The request has reached a provider: what it was given stays where it is in the conversation.
+fn freeze(app: &AppState, decision: &Decision) {
+    let fresh = decision.given.as_ref().and_then(|given| given.fresh.as_ref());
+    if let Some(block) = fresh {
+        app.runtime.projects.freeze(*decision.conversation.as_bytes(), block.clone());
+    }
 }
 
 /// Hands the answer on. `None`: it could not be read, and nothing has reached the client.
@@ -236,6 +246,7 @@ fn draft(decision: &Decision, candidate: Option<&Candidate>, tries: &Tries) -> R
         estimated: false,
         cost: crate::money::NanoUsd::ZERO,
         receipt: None,
+        context_tokens: decision.given.as_ref().map_or(0, |given| given.tokens),
     }
 }
 

@@ -170,8 +170,7 @@ impl<'a> Outline<'a> {
     /// there is no system prompt.
     fn system(&self, request: &ChatRequest) -> Option<(usize, &'a str)> {
         let Some(last) = self.leading.last() else { return Some((0, self.field?)) };
-        let is_system =
-            |message: &&Message| matches!(message.role, Role::System | Role::Developer);
+        let is_system = |message: &&Message| matches!(message.role, Role::System | Role::Developer);
         let count = request.messages.iter().take_while(is_system).count();
         Some((count.checked_sub(1)?, (*last)?))
     }

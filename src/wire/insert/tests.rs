@@ -45,7 +45,11 @@ fn inserted(dialect: Dialect, body: &str, insertions: &[(Place, &str)]) -> Optio
     r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"},{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}]}"#,
     r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"},{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"<x a=\"1\">\n\\"}]}]}"#
 )]
-#[case::responses_text(Dialect::Responses, r#"{"input":"a"}"#, r#"{"input":"a\n\n<x a=\"1\">\n\\"}"#)]
+#[case::responses_text(
+    Dialect::Responses,
+    r#"{"input":"a"}"#,
+    r#"{"input":"a\n\n<x a=\"1\">\n\\"}"#
+)]
 #[case::responses_parts(
     Dialect::Responses,
     r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]}"#,
