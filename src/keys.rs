@@ -50,7 +50,9 @@ pub enum Inject {
     /// Only into those that ask for it.
     #[default]
     OnHeader,
+    /// Into all but those that say no.
     Always,
+    /// Into none, whatever they say.
     Never,
 }
 

@@ -110,8 +110,8 @@ pub(super) struct RawContext {
     pub(super) max_tokens: Option<u32>,
     /// Where context goes: user (cache friendly) or system. Default user.
     pub(super) placement: Option<Placement>,
-    /// When context is added: on-header (X-Inject-Context: true), always or never. A key may have its
-    /// own default, and the header wins. Default on-header.
+    /// When context is added: on-header (X-Inject-Context: true), always (but for `false`) or never. A
+    /// client key may have its own. Default on-header.
     pub(super) inject: Option<Inject>,
 }
 
