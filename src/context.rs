@@ -5,19 +5,28 @@
 //! block says, is decided by pure parts that take values and give values. It knows no HTTP, and it
 //! never fails a request: without context a request goes as it came.
 
+mod apply;
+mod blocks;
 mod compose;
+mod error;
 mod index;
 mod inject;
+mod intake;
+mod keeper;
 mod projects;
 mod rank;
 mod seen;
+mod shared;
+mod slot;
 
 pub use compose::{Composed, Wanted, compose, learn, needed, told};
+pub use error::DeltaError;
 pub use index::Index;
 pub use inject::{Ask, Given, Placement, give, wanted};
-pub use projects::{Projects, Reader};
+pub use projects::{Known, Projects, Reader, kept};
 pub use rank::{Ranked, Signals, Why, rank};
 pub use seen::seen;
+pub use slot::Facts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

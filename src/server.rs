@@ -9,6 +9,7 @@
 mod auth;
 mod body;
 mod context;
+mod deltas;
 mod edge;
 mod error;
 mod guard;

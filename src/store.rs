@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod audit;
+pub mod context;
 mod interrupted;
 pub mod keys;
 pub mod ledger;

@@ -26,6 +26,7 @@ mod tally;
 
 pub use answer::{Answer, AnswerShell};
 pub use error::WireError;
+pub(crate) use error::read_request;
 pub use gemini::usage as gemini_usage;
 pub use insert::{Insertion, Place, with_context};
 pub use responses::usage as responses_usage;

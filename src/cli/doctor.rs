@@ -113,6 +113,7 @@ impl Doctor {
         findings.push(local::data_dir(&config.server.data_dir));
         findings.extend(local::disk(&config.server.data_dir));
         findings.push(local::ledger(&config, clock.clone()).await);
+        findings.push(local::context(&config).await);
         findings.extend(local::embedded(&config));
         findings.push(local::gpu());
         let reached = self.reach(&config, clock.as_ref()).await;

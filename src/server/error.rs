@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::auth::AuthError;
 use super::routes::under_v1;
+use crate::context::DeltaError;
+use crate::delta::ProjectPath;
 use crate::ids::RequestId;
 use crate::keys::NotAllowed;
 use crate::pipeline::{Attempt, ChatError};
@@ -19,8 +21,8 @@ use crate::providers::ProviderErrorKind;
 use crate::store::StoreError;
 use crate::wire::WireError;
 
-/// When to ask again after the ledger's file could not be used.
-const LEDGER_RETRY: Duration = Duration::from_secs(5);
+/// When to ask again after the ledger's file, or that of the projects, could not be used.
+const FILE_RETRY: Duration = Duration::from_secs(5);
 
 /// Whose error form a path answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,11 @@ impl Failure {
             .with_param("X-Project")
     }
 
+    pub(super) fn unknown_file(path: &ProjectPath) -> Self {
+        let message = format!("the project has no file `{path}`");
+        Self::new(StatusCode::NOT_FOUND, "file_not_found", message).with_param("content")
+    }
+
     pub(super) fn unknown_key(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "key_not_found", message).with_param("key")
     }
@@ -190,7 +197,7 @@ impl From<ChatError> for Failure {
                 failure.0.upstream = Some(body);
                 failure
             }
-            ChatError::LedgerUnavailable { .. } => failure.retry_after(LEDGER_RETRY),
+            ChatError::LedgerUnavailable { .. } => failure.retry_after(FILE_RETRY),
             ChatError::UnsupportedCapability { .. } => failure,
         }
     }
@@ -214,6 +221,31 @@ impl From<WireError> for Failure {
             WireError::Malformed { .. } | WireError::Unsupported(_) | WireError::Answer { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<DeltaError> for Failure {
+    fn from(error: DeltaError) -> Self {
+        let (status, code) = match &error {
+            DeltaError::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+            DeltaError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            DeltaError::OutOfSync { .. } => (StatusCode::CONFLICT, "context_out_of_sync"),
+            DeltaError::NotAllowed { .. } => (StatusCode::FORBIDDEN, "project_not_allowed"),
+            DeltaError::Unknown => (StatusCode::NOT_FOUND, "project_not_found"),
+            DeltaError::Unavailable { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "context_unavailable")
+            }
+        };
+        let failure = Self::new(status, code, error.to_string());
+        match error {
+            DeltaError::Invalid { param, .. } => failure.with_param(param),
+            DeltaError::OutOfSync { server_version, .. } => {
+                failure.detail("server_version", json!(server_version))
+            }
+            DeltaError::NotAllowed { .. } | DeltaError::Unknown => failure.with_param("project"),
+            DeltaError::Unavailable { .. } => failure.retry_after(FILE_RETRY),
+            DeltaError::TooLarge { .. } => failure,
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
 use super::error::Failure;
-use super::{auth, edge, guard, models, openai, status, usage, usage_rows};
+use super::{auth, deltas, edge, guard, models, openai, status, usage, usage_rows};
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -16,7 +16,7 @@ use crate::telemetry;
 const PREFIXES: [&str; 4] = ["/v1", "/openai/v1", "/anthropic/v1", ""];
 
 /// API paths, without their prefix.
-fn api() -> [(&'static str, MethodRouter<AppState>); 6] {
+fn api() -> [(&'static str, MethodRouter<AppState>); 9] {
     [
         ("/chat/completions", post(openai::chat_completions)),
         ("/models", get(models::list)),
@@ -24,6 +24,9 @@ fn api() -> [(&'static str, MethodRouter<AppState>); 6] {
         ("/route", post(openai::explain)),
         ("/budget", get(usage::budget)),
         ("/usage", get(usage_rows::usage)),
+        ("/context/delta", post(deltas::delta)),
+        ("/context/stats", get(deltas::stats)),
+        ("/context/{project}", get(deltas::one).delete(deltas::remove)),
     ]
 }
 
@@ -61,13 +64,12 @@ const EXCEPTIONS: [(&str, Access); 7] = [
 ];
 
 /// Paths of the contract that this version does not have.
-const NOT_BUILT: [&str; 10] = [
+const NOT_BUILT: [&str; 9] = [
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
     "/v1/audio/transcriptions",
-    "/v1/context",
     "/v1/admin",
     "/api",
     "/ui",
@@ -75,13 +77,16 @@ const NOT_BUILT: [&str; 10] = [
 ];
 
 /// The paths without `/v1` that [`canonical`] gives for routed requests: bounded metric labels.
-const TEMPLATES: [&str; 13] = [
+const TEMPLATES: [&str; 16] = [
     "/chat/completions",
     "/models",
     "/models/{*id}",
     "/route",
     "/budget",
     "/usage",
+    "/context/delta",
+    "/context/stats",
+    "/context/{project}",
     "/",
     "/health",
     "/health/live",

@@ -88,9 +88,12 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
     let ready = state.ready();
     let config_error = state.runtime.reload_error.lock().clone();
     let ledger_error = state.runtime.ledger.fault().map(|error| error.to_string());
+    let projects = &state.runtime.projects;
+    let context_error = projects.fault().map(|error| error.to_string());
+    let errors = [&config_error, &ledger_error, &context_error];
     let status = match ready {
         false => "starting",
-        true if config_error.is_some() || ledger_error.is_some() => "degraded",
+        true if errors.iter().any(|error| error.is_some()) => "degraded",
         true => "ok",
     };
     Json(json!({
@@ -99,6 +102,7 @@ pub(super) async fn detailed(State(state): State<AppState>) -> Json<Value> {
         "ready": ready,
         "config": {"error": config_error},
         "ledger": {"error": ledger_error},
+        "context": {"error": context_error, "projects": projects.count()},
         "classifier": {"degraded_total": telemetry::total(telemetry::CLASSIFIER_DEGRADED)},
         "providers": providers,
         "models": listed,

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Finding;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::context;
 use crate::ledger::Ledger;
 use crate::providers::ProviderKind;
 
@@ -140,6 +141,30 @@ pub(super) async fn ledger(config: &Config, clock: Arc<dyn Clock>) -> Finding {
 fn broken_ledger(error: &crate::store::StoreError) -> Finding {
     let advice = "until it can be used, only free models serve; see disk and data_dir above";
     Finding::fail("ledger", error.to_string(), advice)
+}
+
+/// What is kept of projects.
+pub(super) async fn context(config: &Config) -> Finding {
+    let path = config.server.data_dir.join("context.sqlite");
+    if !path.exists() {
+        return Finding::ok("context", "no project yet; `edge-watch DIR` sends one");
+    }
+    match context::kept(&path).await {
+        Ok(kept) => Finding::ok(
+            "context",
+            format!(
+                "{} projects with {} files, {} MB, in {}",
+                kept.projects,
+                kept.files,
+                kept.bytes >> 20,
+                path.display()
+            ),
+        ),
+        Err(error) => {
+            let advice = "until it can be used, requests are given no project context";
+            Finding::warn("context", error.to_string(), advice)
+        }
+    }
 }
 
 /// The files of the embedded models.
