@@ -55,8 +55,8 @@ pub fn needed(
     Vec::new()
 }
 
-/// The project's version in the newest of a conversation's blocks (oldest first).
-pub fn told(_blocks: &[Block]) -> Option<u64> {
+/// The version of `project` in the newest of a conversation's blocks (oldest first) that tells of it.
+pub fn told(_blocks: &[Block], _project: &str) -> Option<u64> {
     None
 }
 

@@ -1,0 +1,1 @@
+//! How content is written into a block.
