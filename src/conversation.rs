@@ -51,6 +51,15 @@ pub fn fingerprint(key: &str, session: Option<&str>, request: &ChatRequest) -> F
     short(&hasher.finalize())
 }
 
+/// One of the threads that a client's own id may hold together (a sub-agent, what comes after the
+/// history was cleared): each begins with words of its own.
+pub fn thread(conversation: Fingerprint, request: &ChatRequest) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(conversation.as_bytes());
+    hasher.update(first_human_text(request).as_deref().unwrap_or("").as_bytes());
+    short(&hasher.finalize())
+}
+
 /// A hash of an instruction: equal for every request of one task.
 pub fn instruction_hash(text: &str) -> Fingerprint {
     short(&blake3::hash(text.trim().as_bytes()))
@@ -256,6 +265,18 @@ mod tests {
         let other = request(&[(Role::User, "b")]);
         assert_eq!(fingerprint("k", Some("s"), &one), fingerprint("k", Some("s"), &other));
         assert_ne!(fingerprint("k", Some("s"), &one), fingerprint("k", Some("t"), &one));
+    }
+
+    #[test]
+    fn threads_under_one_id_are_told_apart_by_their_first_words() {
+        let of = |texts: &[(Role, &str)]| {
+            let request = request(texts);
+            thread(fingerprint("k", Some("s"), &request), &request)
+        };
+        let plan = [(Role::System, "plan"), (Role::User, "write a parser")];
+        let act = [(Role::System, "act"), (Role::User, "write a parser"), (Role::User, "go")];
+        assert_eq!(of(&plan), of(&act));
+        assert_ne!(of(&plan), of(&[(Role::System, "plan"), (Role::User, "find all callers")]));
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub struct Ask<'a> {
     /// As the client sent it.
     pub request: &'a ChatRequest,
     pub instruction: &'a Instruction,
+    /// The thread ([`crate::conversation::thread`]).
     pub conversation: Fingerprint,
     pub reader: &'a Reader,
     /// The project that the client names.
@@ -101,6 +102,7 @@ pub struct Given {
     pub tokens: u32,
     /// What the blocks tell of, sorted.
     pub files: Vec<ProjectPath>,
+    pub conversation: Fingerprint,
     /// The block that is new, to be frozen once the request is dispatched.
     pub fresh: Option<Block>,
 }
@@ -115,7 +117,8 @@ pub async fn give(projects: &Projects, ask: &Ask<'_>) -> Option<Given> {
     let spots = spots(&ask.request.messages);
     let open = open(ask, &spots);
     let mut told: Vec<(usize, &Block)> = replayed(&blocks, &spots);
-    // A conversation without an answer begins anew, also where the same words began one before.
+    // A conversation without an answer begins anew, also where the same words began one before: its
+    // block will take the place of what that one was given.
     let answered = ask.request.messages.iter().any(|message| message.role == Role::Assistant);
     let has_block = |open: &Spot| told.iter().any(|(at, _)| *at == open.at);
     let open = open.filter(|open| !answered || !has_block(open));
@@ -166,13 +169,12 @@ fn open(ask: &Ask<'_>, spots: &[Spot]) -> Option<Spot> {
     spots.iter().find(|spot| spot.at == at && last).copied()
 }
 
-/// The blocks whose messages are here, in the order of these. Where a message was given one twice (its
-/// conversation began anew) the later one counts.
+/// The blocks whose messages are here, in the order of these.
 fn replayed<'a>(blocks: &'a [Block], spots: &[Spot]) -> Vec<(usize, &'a Block)> {
     let of = |spot: &Spot| {
         let is_its =
             |block: &&Block| block.message == spot.message && block.occurrence == spot.occurrence;
-        Some((spot.at, blocks.iter().rev().find(is_its)?))
+        Some((spot.at, blocks.iter().find(is_its)?))
     };
     if blocks.is_empty() { Vec::new() } else { spots.iter().filter_map(of).collect() }
 }
@@ -370,7 +372,8 @@ fn with_blocks(
     let files: BTreeSet<&ProjectPath> =
         all.iter().flat_map(|(_, block)| block.shown.keys()).collect();
     let files = files.into_iter().cloned().collect();
-    Some(Given { request, project, tokens, files, fresh: fresh.map(|(_, block)| block) })
+    let fresh = fresh.map(|(_, block)| block);
+    Some(Given { request, project, tokens, files, conversation: ask.conversation, fresh })
 }
 
 #[cfg(test)]

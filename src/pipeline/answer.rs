@@ -147,9 +147,9 @@ async fn answer(
 
 /// The request has reached a provider: what it was given stays where it is in the conversation.
 fn freeze(app: &AppState, decision: &Decision) {
-    let fresh = decision.given.as_ref().and_then(|given| given.fresh.as_ref());
-    if let Some(block) = fresh {
-        app.runtime.projects.freeze(*decision.conversation.as_bytes(), block.clone());
+    let Some(given) = &decision.given else { return };
+    if let Some(block) = &given.fresh {
+        app.runtime.projects.freeze(*given.conversation.as_bytes(), block.clone());
     }
 }
 

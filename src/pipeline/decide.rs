@@ -103,6 +103,7 @@ pub(super) async fn decide(
     decision.plan_for(runtime, given);
     if decision.plan.candidates.is_empty() && decision.given.is_some() {
         // Context never keeps a request from being served.
+        telemetry::context_left_out("no_room");
         decision.request = plain;
         decision.plan_for(runtime, None);
     }
@@ -114,9 +115,15 @@ async fn give(
     runtime: &Runtime,
     context: &RequestContext,
     (request, instruction): (&ChatRequest, &Instruction),
-    conversation: Fingerprint,
+    fingerprint: Fingerprint,
 ) -> Option<Given> {
-    if !context.inject || runtime.projects.is_empty() {
+    if !context.inject {
+        return None;
+    }
+    if runtime.projects.fault().is_some() {
+        telemetry::context_left_out("store");
+    }
+    if runtime.projects.is_empty() {
         return None;
     }
     let settings = &context.snapshot.config.context;
@@ -124,7 +131,7 @@ async fn give(
     let ask = Ask {
         request,
         instruction,
-        conversation,
+        conversation: conversation::thread(fingerprint, request),
         reader: &reader,
         project: context.project.as_deref(),
         max_tokens: settings.max_tokens,
