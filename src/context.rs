@@ -18,6 +18,8 @@ mod keeper;
 mod mentions;
 mod projects;
 mod rank;
+#[cfg(test)]
+mod sample;
 mod seen;
 mod shared;
 mod slot;

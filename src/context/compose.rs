@@ -1,9 +1,22 @@
-//! What a request is told about its project, as one fenced block.
+//! What a request is told about its project, as one fenced block: at first an overview and the files
+//! that matter, later only what changed since the conversation saw it, and files that have come to
+//! matter. Nothing is told twice, and never more than the budget.
+//!
+//! It decides what is said and in how many words. How content is kept apart from the block itself is
+//! the matter of [`super::fence`]; where the block goes, and what a token is, of the caller.
+
+mod draft;
+mod overview;
+mod parts;
+mod piece;
+mod plan;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Block, Project, Ranked, Shown};
+use self::draft::Draft;
+use self::plan::What;
+use super::{Block, Project, Ranked, Shown, fence};
 use crate::delta::{ContentHash, ProjectPath};
 
 /// What a block is made from.
@@ -41,25 +54,59 @@ pub struct Composed {
 }
 
 /// The block for a request; `None` if there is nothing to say, or no room to say it.
-pub fn compose(_wanted: &Wanted<'_>) -> Option<Composed> {
-    None
+pub fn compose(wanted: &Wanted<'_>) -> Option<Composed> {
+    let items = plan::plan(wanted.project, wanted.ranked, wanted.shown, wanted.told);
+    if items.is_empty() && (wanted.told.is_some() || wanted.project.files.is_empty()) {
+        return None;
+    }
+    let mut draft = Draft::new(wanted);
+    draft.fill(items);
+    draft.finish()
 }
 
 /// Hashes of the texts that [`compose`] will want, at most a few times what `budget` tokens hold.
 pub fn needed(
-    _project: &Project,
-    _ranked: &[Ranked],
-    _shown: &BTreeMap<ProjectPath, Shown>,
-    _budget: u32,
+    project: &Project,
+    ranked: &[Ranked],
+    shown: &BTreeMap<ProjectPath, Shown>,
+    budget: u32,
 ) -> Vec<ContentHash> {
-    Vec::new()
+    let mut room = u64::from(budget) * 3;
+    let mut hashes = Vec::new();
+    for item in plan::plan(project, ranked, shown, None) {
+        match item.what {
+            What::Deleted | What::Renamed { .. } => {}
+            What::Changed { base, file } => hashes.extend([base, file.hash]),
+            What::New { file, .. } => {
+                if room > 0 {
+                    hashes.push(file.hash);
+                }
+                room = room.saturating_sub(u64::from(file.tokens));
+            }
+        }
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
 }
 
 /// The version of `project` in the newest of a conversation's blocks (oldest first) that tells of it.
-pub fn told(_blocks: &[Block], _project: &str) -> Option<u64> {
-    None
+pub fn told(blocks: &[Block], project: &str) -> Option<u64> {
+    let newest = blocks.iter().rev().find(|block| &*block.project == project)?;
+    fence::version(&newest.text)
 }
 
 /// Adds to what a conversation has seen; later knowledge replaces earlier, and having seen a text
 /// wholly is not undone by seeing a part of the same text again.
-pub fn learn(_known: &mut BTreeMap<ProjectPath, Shown>, _path: &ProjectPath, _seen: Shown) {}
+pub fn learn(known: &mut BTreeMap<ProjectPath, Shown>, path: &ProjectPath, seen: Shown) {
+    known
+        .entry(path.clone())
+        .and_modify(|before| {
+            let whole = seen.whole || before.whole && before.hash == seen.hash;
+            *before = Shown { whole, ..seen };
+        })
+        .or_insert(seen);
+}
+
+#[cfg(test)]
+mod tests;

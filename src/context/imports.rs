@@ -110,12 +110,11 @@ fn one_line(family: Family, here: &Here<'_>, line: &str, emit: &mut impl FnMut(I
             if let Some(target) = quoted(line).filter(|target| target.contains('/'))
                 && line.ends_with('"')
             {
-                let parts: Vec<&str> = target.split('/').collect();
-                emit(by_suffix(&parts, 2));
+                emit(by_ending(&target.split('/').collect::<Vec<_>>(), 1));
             }
         }
         Family::C => {
-            if let Some(target) = line.strip_prefix("#include").and_then(quoted) {
+            if let Some(target) = line.strip_prefix("#include").and_then(included) {
                 emit(from_file(here, target));
             }
         }
@@ -126,14 +125,17 @@ fn one_line(family: Family, here: &Here<'_>, line: &str, emit: &mut impl FnMut(I
             if let Some(rest) = rest {
                 let target = rest.trim_end_matches([';', '*', '.', ' ']);
                 let parts: Vec<&str> = target.split(['.', '\\']).collect();
-                emit(by_suffix(&parts, 2));
+                let mut found = by_suffix(&parts, 2);
+                // The first part may stand for the directory of all sources.
+                found[2] = by_ending(&parts, 2)[1];
+                emit(found);
             }
         }
         Family::Ruby => {
             if let Some(target) = line.strip_prefix("require_relative").and_then(quoted) {
                 emit(exact(join(&here.directory, target)));
             } else if let Some(target) = line.strip_prefix("require").and_then(quoted) {
-                emit(by_suffix(&target.split('/').collect::<Vec<_>>(), 1));
+                emit(by_ending(&target.split('/').collect::<Vec<_>>(), 1));
             }
         }
         Family::Other => {}
@@ -147,6 +149,12 @@ fn quoted(text: &str) -> Option<&str> {
     let rest = &text[open + 1..];
     let close = rest.bytes().position(|byte| byte == mark)?;
     rest.get(..close).filter(|target| !target.is_empty())
+}
+
+/// The target of `#include`.
+fn included(text: &str) -> Option<&str> {
+    let open = text.trim_start().strip_prefix('<');
+    open.and_then(|rest| rest.split('>').next()).or_else(|| quoted(text))
 }
 
 fn script_target(line: &str) -> Option<&str> {
@@ -172,7 +180,8 @@ fn from_file(here: &Here<'_>, target: &str) -> Import {
     }
     let inside = bare.strip_prefix("@/").or_else(|| bare.strip_prefix("~/"));
     let parts: Vec<&str> = inside.unwrap_or(bare).split('/').collect();
-    let mut found = by_suffix(&parts, if inside.is_some() || bare != target { 1 } else { 2 });
+    let sure = inside.is_some() || bare != target;
+    let mut found = by_ending(&parts, if sure { 1 } else { 2 });
     // What stands beside it comes first.
     found.rotate_right(1);
     found[0] = whole(&join(&here.directory, bare));
@@ -210,6 +219,16 @@ fn by_suffix(parts: &[&str], least: usize) -> Import {
         };
         let from = kept.saturating_sub(SUFFIX);
         *slot = term(Space::Stem, &parts[from..kept].join("/"));
+    }
+    found
+}
+
+/// By the longest ending of `parts`, then by shorter ones, never by fewer than `least` parts.
+fn by_ending(parts: &[&str], least: usize) -> Import {
+    let mut found = [0; 3];
+    let lengths = (least.max(1)..=parts.len().min(SUFFIX)).rev();
+    for (slot, length) in found.iter_mut().zip(lengths) {
+        *slot = term(Space::Stem, &parts[parts.len() - length..].join("/"));
     }
     found
 }

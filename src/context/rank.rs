@@ -194,7 +194,7 @@ impl Scores<'_> {
             });
             let count = f32::from(u16::try_from(here.len()).unwrap_or(u16::MAX));
             for path in here {
-                let worth = MENTIONED / (1.0 + 0.05 * order) * (LISTING / count).min(1.0);
+                let worth = MENTIONED / (1.0 + 0.1 * order) * (LISTING / count).min(1.0);
                 found.entry(path).and_modify(|best| *best = best.max(worth)).or_insert(worth);
                 order += 1.0;
             }
@@ -282,9 +282,15 @@ fn meant(project: &Project, name: &str) -> Vec<ProjectPath> {
         return vec![path];
     }
     // Elsewhere the same project may lie in another directory: its last parts tell.
-    let shortened = name.rmatch_indices('/').nth(2).map_or(name, |(at, _)| &name[at + 1..]);
-    let ending = if absolute { shortened } else { name };
-    let found = project.index.named(ending, MOST_MEANT + 1);
+    let last =
+        |parts: usize| name.rmatch_indices('/').nth(parts - 1).map(|(at, _)| &name[at + 1..]);
+    let endings = [Some(name), last(3), last(2)];
+    let found = endings
+        .into_iter()
+        .flatten()
+        .map(|ending| project.index.named(ending, MOST_MEANT + 1))
+        .find(|found| !found.is_empty())
+        .unwrap_or_default();
     if found.len() <= MOST_MEANT { found } else { Vec::new() }
 }
 

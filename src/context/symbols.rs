@@ -76,7 +76,7 @@ pub(super) fn defined(line: &str) -> Option<&str> {
     for _ in 0..5 {
         let (word, after) = first_word(rest)?;
         if DEFINES.contains(&word) {
-            return name(word, after, rest.len() < line.len());
+            return name(word, after, line.starts_with(char::is_whitespace));
         }
         if !BEFORE.contains(&word) {
             return None;
