@@ -18,7 +18,6 @@ mod keeper;
 mod mentions;
 mod projects;
 mod rank;
-#[cfg(test)]
 mod sample;
 mod seen;
 mod shared;
@@ -34,7 +33,7 @@ pub use projects::{Known, Projects, Reader, kept};
 pub use rank::{Ranked, Signals, Why, rank};
 pub use seen::seen;
 pub use slot::Facts;
-
+#[cfg(test)]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -218,7 +218,7 @@ async fn new_block(
         project: &project,
         ranked: &ranked,
         shown: &shown,
-        told: told(&before),
+        told: told(&before, &project.name),
         texts: &texts,
         budget_tokens,
         count: &|text| text_tokens(text).likely,

@@ -333,7 +333,12 @@ async fn ten_thousand_files_add_less_than_two_milliseconds() {
         push(&router, None, (part, part + 1), &files).await;
     }
     let history: Vec<Value> = (0..40)
-        .flat_map(|n| [user(&format!("Look at module_{n}.rs\n{}", text(n).repeat(4))), json!({"role": "assistant", "content": "I did."})])
+        .flat_map(|n| {
+            [
+                user(&format!("Look at module_{n}.rs\n{}", text(n).repeat(4))),
+                json!({"role": "assistant", "content": "I did."}),
+            ]
+        })
         .chain([user("Fix parse_expression_77 in module_77.rs, it loses a term")])
         .collect();
     let body = serde_json::to_vec(&chat(&history)).unwrap();
