@@ -18,6 +18,7 @@ mod keeper;
 mod mentions;
 mod projects;
 mod rank;
+#[cfg(test)]
 mod sample;
 mod seen;
 mod shared;
@@ -33,7 +34,7 @@ pub use projects::{Known, Projects, Reader, kept};
 pub use rank::{Ranked, Signals, Why, rank};
 pub use seen::seen;
 pub use slot::Facts;
-#[cfg(test)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
