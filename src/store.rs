@@ -1,5 +1,6 @@
 //! The only SQL. Opens the ledger's SQLite file, keeps its schema up to date, and reads and writes
-//! rows; what the rows mean (limits, windows, who may spend) is decided in `ledger`.
+//! rows; what the rows mean (limits, windows, who may spend) is decided in `ledger`. [`context`] does
+//! the same for the file of developers' projects.
 //!
 //! Durability: WAL with `synchronous = NORMAL`. A commit survives `kill -9`, since it is in the
 //! kernel's hands when it returns; a power cut may take the last moments, never the consistency.

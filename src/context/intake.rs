@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -40,18 +40,24 @@ struct Arrived {
     delta: Delta,
     digest: Digest,
     reader: Reader,
+    came: Instant,
     now: Timestamp,
 }
 
 impl Projects {
     /// Makes the delta the project's newest version, in memory and in the file, or changes nothing.
-    /// One that was taken in last is acknowledged once more.
+    /// One that was taken in last is acknowledged once more; one that `came` before it is refused.
     ///
     /// # Errors
     /// [`DeltaError`], by what is wrong.
-    pub async fn apply(&self, delta: Delta, reader: Reader) -> Result<Acknowledged, DeltaError> {
+    pub async fn apply(
+        &self,
+        delta: Delta,
+        reader: Reader,
+        came: Instant,
+    ) -> Result<Acknowledged, DeltaError> {
         let this = self.clone();
-        let task = self.tasks.spawn(async move { this.take_in(delta, reader).await });
+        let task = self.tasks.spawn(async move { this.take_in(delta, reader, came).await });
         task.await.unwrap_or_else(|_| Err(failed()))
     }
 
@@ -82,7 +88,12 @@ impl Projects {
         task.await.unwrap_or_else(|_| Err(failed()))
     }
 
-    async fn take_in(&self, delta: Delta, reader: Reader) -> Result<Acknowledged, DeltaError> {
+    async fn take_in(
+        &self,
+        delta: Delta,
+        reader: Reader,
+        came: Instant,
+    ) -> Result<Acknowledged, DeltaError> {
         let _place = timeout(QUEUEING, self.shared.deltas.acquire())
             .await
             .map_err(|_| DeltaError::busy())?
@@ -93,7 +104,7 @@ impl Projects {
         let arrived = beside(move || {
             apply::check(&delta)?;
             let digest = digest(&delta)?;
-            Ok(Arc::new(Arrived { delta, digest, reader, now }))
+            Ok(Arc::new(Arrived { delta, digest, reader, came, now }))
         })
         .await?;
         let again = match self.attempt(&arrived).await {
@@ -173,6 +184,13 @@ impl Projects {
         {
             return Ok(Attempt::Done(acknowledged));
         }
+        if slot.latest.lock().is_some_and(|latest| arrived.came < latest) {
+            let version = slot.facts.load().version;
+            return Err(DeltaError::out_of_sync(
+                version,
+                "a later delta was taken in before this one",
+            ));
+        }
         let Some(project) = self.at_hand(slot).await? else { return Ok(Attempt::Stale) };
         let needed = apply::needed(&arrived.delta);
         let texts = self.read_texts(&slot.name, &needed).await?;
@@ -193,6 +211,7 @@ impl Projects {
             return Ok(Attempt::Stale);
         }
         let acknowledged = acknowledge(&slot.name, &facts);
+        *slot.latest.lock() = Some(arrived.came);
         self.adopt(slot, applied, facts);
         Ok(Attempt::Done(acknowledged))
     }

@@ -174,11 +174,9 @@ impl Keeper {
             Err(error) => {
                 self.shared.fail(error);
                 self.next_round = Instant::now() + RETRY;
-                let other = matches!(error.0, StoreError::Busy(_) | StoreError::DiskFull(_));
-                if !other {
-                    // The file may be another one by the next attempt.
-                    self.writer = None;
-                }
+                // SQLite may have ended the transaction or not, and by the next attempt the file may be
+                // another one.
+                self.writer = None;
             }
         }
         result

@@ -318,3 +318,6 @@ async fn within<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -32,6 +33,9 @@ pub(super) struct Slot {
     pub project: ArcSwapOption<Project>,
     /// Held while the project is loaded, changed or removed.
     pub gate: Arc<Mutex<()>>,
+    /// When the latest message that was taken in came. By this the order of two is known of which a
+    /// client gave up the first: its versions alone do not say it where a copy is begun anew.
+    pub latest: parking_lot::Mutex<Option<Instant>>,
     /// Somebody loads it.
     pub loading: AtomicBool,
     /// Whenever loading has come to something or failed.
@@ -72,6 +76,7 @@ impl Slot {
             facts: ArcSwap::from_pointee(facts),
             project: ArcSwapOption::empty(),
             gate: Arc::default(),
+            latest: parking_lot::Mutex::default(),
             loading: AtomicBool::new(false),
             loaded: Notify::new(),
             used: AtomicI64::new(0),

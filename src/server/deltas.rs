@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::body::Payload;
+use super::edge::Arrival;
 use super::error::Failure;
 use crate::context::Known;
 use crate::delta::{Acknowledged, Delta, ProjectPath};
@@ -19,6 +20,7 @@ use crate::wire;
 pub(super) async fn delta(
     State(state): State<AppState>,
     caller: Caller,
+    arrival: Arrival,
     Payload(body): Payload,
 ) -> Result<Json<Acknowledged>, Failure> {
     if body.trim_ascii().is_empty() {
@@ -27,7 +29,7 @@ pub(super) async fn delta(
     // Megabytes of it would hold up requests.
     let read = tokio::task::spawn_blocking(move || wire::read_request::<Delta>(&body)).await;
     let delta = read.map_err(|_| Failure::internal())??;
-    Ok(Json(state.runtime.projects.apply(delta, caller.reader()).await?))
+    Ok(Json(state.runtime.projects.apply(delta, caller.reader(), arrival.at).await?))
 }
 
 /// A project without its files.

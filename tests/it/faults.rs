@@ -169,7 +169,7 @@ async fn an_hour_that_comes_twice_has_one_budget() {
 }
 
 /// The program on a file system of its own of 2 MiB; `None` where that is not allowed.
-async fn on_a_small_disk(dir: &Path) -> Option<(Process, PathBuf)> {
+pub async fn on_a_small_disk(dir: &Path) -> Option<(Process, PathBuf)> {
     let may =
         Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !may.is_ok_and(|output| output.status.success()) {

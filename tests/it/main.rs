@@ -16,6 +16,7 @@ mod architecture;
 mod bad_input;
 mod budget;
 mod cli;
+mod context;
 mod context_injection;
 mod conversations;
 mod disconnect;
