@@ -23,6 +23,7 @@ use crate::conversation::Fingerprint;
 use crate::delta::ProjectPath;
 use crate::keys::Inject;
 use crate::strategy::estimate::text_tokens;
+use crate::telemetry;
 use crate::wire::{self, Insertion, Place};
 
 /// Clients that keep the model informed of changed files themselves, by the beginning of their
@@ -117,11 +118,11 @@ pub async fn give(projects: &Projects, ask: &Ask<'_>) -> Option<Given> {
     let spots = spots(&ask.request.messages);
     let open = open(ask, &spots);
     let mut told: Vec<(usize, &Block)> = replayed(&blocks, &spots);
-    // A conversation without an answer begins anew, also where the same words began one before: its
-    // block will take the place of what that one was given.
-    let answered = ask.request.messages.iter().any(|message| message.role == Role::Assistant);
+    // With the human's first words a conversation begins anew, also where the same words began one
+    // before: the block will take the place of what that one was given.
+    let begins = ask.instruction.turn <= 1;
     let has_block = |open: &Spot| told.iter().any(|(at, _)| *at == open.at);
-    let open = open.filter(|open| !answered || !has_block(open));
+    let open = open.filter(|open| begins || !has_block(open));
     if let Some(open) = open {
         told.retain(|(at, _)| *at != open.at);
     }
@@ -367,7 +368,11 @@ fn with_blocks(
             text: &block.text,
         })
         .collect();
-    let request = Arc::new(wire::with_context(ask.request, &insertions)?);
+    let Some(request) = wire::with_context(ask.request, &insertions) else {
+        telemetry::context_left_out("no_place");
+        return None;
+    };
+    let request = Arc::new(request);
     let tokens = all.iter().fold(0, |sum: u32, (_, block)| sum.saturating_add(block.tokens));
     let files: BTreeSet<&ProjectPath> =
         all.iter().flat_map(|(_, block)| block.shown.keys()).collect();

@@ -141,7 +141,15 @@ async fn what_went_upstream_begins_what_goes_next_also_after_a_restart() {
 async fn a_conversation_that_begins_anew_is_told_how_things_are_now() {
     let upstream = Upstream::start().await;
     let router = with_project("", &upstream).await;
-    let words = [user("Fix parse_expression in src/parser.rs")];
+    // aider has an answer of its own in every request.
+    let words = [
+        json!({"role": "system", "content": "Answer in *SEARCH/REPLACE blocks*."}),
+        user(
+            "I have *added these files to the chat* so you can go ahead and edit them.\n\nREADME.md\n```\n# A shop\n```",
+        ),
+        json!({"role": "assistant", "content": "Ok, any changes I propose will be to those files."}),
+        user("Fix parse_expression in src/parser.rs"),
+    ];
     let more = |first: &[Value]| {
         let answer = json!({"role": "assistant", "content": "Done."});
         [first, &[answer, user("And the lexer in src/lexer.rs?")]].concat()
