@@ -18,14 +18,26 @@ struct Directory<'a> {
     names: Vec<&'a str>,
 }
 
+impl Directory<'_> {
+    fn add(&mut self, more: Self) {
+        self.files += more.files;
+        self.names.extend(more.names);
+        self.names.truncate(NAMES[0]);
+    }
+}
+
 /// The overview, of at most `room` tokens; `None` if there is no room for it.
 pub(super) fn overview(
     project: &Project,
     room: u32,
     count: &dyn Fn(&str) -> u32,
 ) -> Option<String> {
-    let directories = directories(project);
-    let tokens: u64 = project.files.values().map(|file| u64::from(file.tokens)).sum();
+    let mut tokens = 0_u64;
+    let paths = project.files.iter().map(|(path, file)| {
+        tokens += u64::from(file.tokens);
+        path.as_str()
+    });
+    let directories = directories(&paths.collect::<Vec<_>>());
     let head = remark(&format!(
         "overview of the project: {} files, about {tokens} tokens; below, files and changes as they are now",
         project.files.len()
@@ -38,37 +50,46 @@ pub(super) fn overview(
 }
 
 /// By the deepest level at which there are not too many.
-fn directories(project: &Project) -> BTreeMap<&str, Directory<'_>> {
-    let paths = || project.files.keys().map(|path| path.as_str());
+fn directories<'a>(paths: &[&'a str]) -> BTreeMap<&'a str, Directory<'a>> {
     let mut counts = [0_usize; DEEPEST + 1];
     let mut before = "";
-    for path in paths() {
+    for path in paths {
         // Paths are sorted: a directory is new where it differs from the one before.
-        let depth = path.matches('/').count().min(DEEPEST);
-        let same = common_depth(before, path);
-        for (level, count) in counts.iter_mut().enumerate() {
-            *count += usize::from(depth.min(level) > same);
+        let common = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
+        let (mut depth, mut same) = (0, 0);
+        for at in slashes(path) {
+            depth += 1;
+            same += usize::from(at < common);
+        }
+        // At deeper levels than its own it lies in its own.
+        if depth > same {
+            counts.iter_mut().skip(same + 1).for_each(|count| *count += 1);
         }
         before = path;
     }
     let level = counts.iter().rposition(|count| *count < MOST_LINES).unwrap_or(0);
     let mut directories: BTreeMap<&str, Directory<'_>> = BTreeMap::new();
-    for path in paths() {
-        let end = path.match_indices('/').take(level).last().map_or(0, |(at, _)| at + 1);
+    // Neighbours mostly share one.
+    let (mut last, mut open) = ("", Directory::default());
+    for path in paths {
+        let end = slashes(path).take(level).last().map_or(0, |at| at + 1);
         let (directory, name) = path.split_at(end);
-        let known = directories.entry(directory).or_default();
-        known.files += 1;
-        if known.names.len() < NAMES[0] && !name.contains('/') {
-            known.names.push(name);
+        if directory != last {
+            directories.entry(last).or_default().add(std::mem::take(&mut open));
+            last = directory;
+        }
+        open.files += 1;
+        if open.names.len() < NAMES[0] && slashes(name).next().is_none() {
+            open.names.push(name);
         }
     }
+    directories.entry(last).or_default().add(open);
+    directories.retain(|_, directory| directory.files > 0);
     directories
 }
 
-/// How many directories two paths begin with together.
-fn common_depth(a: &str, b: &str) -> usize {
-    let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b);
-    same.filter(|(a, _)| *a == b'/').count()
+fn slashes(path: &str) -> impl Iterator<Item = usize> {
+    path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at)
 }
 
 fn lines(directories: &BTreeMap<&str, Directory<'_>>, most: usize) -> String {

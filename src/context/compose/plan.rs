@@ -157,7 +157,9 @@ fn new_files<'a>(
             Some(Shown { hash: None, .. }) | None => {
                 let near = match candidate.why {
                     Why::Recent => since,
-                    Why::Named | Why::Symbol | Why::Mentioned | Why::Related | Why::Near => true,
+                    // Else each turn would tell a little more of what one file imports.
+                    Why::Related => told.is_none(),
+                    Why::Named | Why::Symbol | Why::Mentioned | Why::Near => true,
                 };
                 let near = near && candidate.score >= least && most_near > 0 && !matters;
                 most_near -= usize::from(near);
