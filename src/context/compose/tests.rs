@@ -317,6 +317,18 @@ fn a_project_of_many_directories_is_told_in_few_lines() {
     assert!(count(&text) <= talk.budget / 7);
 }
 
+#[test]
+fn an_overview_knows_files_that_came_and_went() {
+    let mut talk = Talk::shop();
+    assert!(talk.look("hello").unwrap().text.contains(" src/ (2 files): cart.rs, net.rs\n"));
+    talk.sample.set([("src/new.rs", "x"), ("src/net.rs", "y")]);
+    assert!(
+        talk.look("hello").unwrap().text.contains(" src/ (3 files): cart.rs, net.rs, new.rs\n")
+    );
+    talk.sample.remove("src/cart.rs");
+    assert!(talk.look("hello").unwrap().text.contains(" src/ (2 files): net.rs, new.rs\n"));
+}
+
 #[rstest]
 #[case(&[], None)]
 #[case(&[("shop", 3), ("shop", 5), ("other", 9)], Some(5))]
