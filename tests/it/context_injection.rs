@@ -8,7 +8,7 @@ use edge_router::analyze::find_instruction;
 use edge_router::chat::{ChatRequest, Dialect, Part};
 use edge_router::clock::{Clock, SystemClock};
 use edge_router::context::{
-    self, Ask, Placement, Reader, Signals, Wanted, compose, needed, rank, seen,
+    self, Ask, Placement, Projects, Reader, Signals, Wanted, compose, needed, rank, seen,
 };
 use edge_router::conversation::{fingerprint, thread};
 use edge_router::delta::ContentHash;
@@ -325,6 +325,24 @@ async fn a_damaged_file_of_projects_costs_the_context_and_not_the_request() {
     assert_eq!(answer["_proxy"]["context_tokens"], 0, "{answer}");
 }
 
+fn module(n: usize) -> String {
+    let body = PARSER.replace("parse_expression", &format!("parse_expression_{n}"));
+    format!("// file {n} of area {}\n{}", n % 97, body.repeat(4))
+}
+
+/// 200 KB of a conversation about such modules.
+fn long_request() -> ChatRequest {
+    let history: Vec<Value> = (0..40)
+        .flat_map(|n| {
+            let read = format!("Look at module_{n}.rs\n{}", module(n).repeat(4));
+            [user(&read), json!({"role": "assistant", "content": "I did."})]
+        })
+        .chain([user("Fix parse_expression_77 in module_77.rs, it loses a term")])
+        .collect();
+    let body = serde_json::to_vec(&chat(&history)).unwrap();
+    decode_request(Dialect::OpenAi, body.into()).unwrap()
+}
+
 /// What the step and its parts take: `cargo nextest run --release --run-ignored only --no-capture
 /// ten_thousand`.
 #[tokio::test]
@@ -332,29 +350,13 @@ async fn a_damaged_file_of_projects_costs_the_context_and_not_the_request() {
 async fn what_ten_thousand_files_add_to_a_request() {
     let upstream = Upstream::start().await;
     let router = TestRouter::start(&one_provider(&upstream)).await;
-    let text = |n: usize| {
-        let body = PARSER.replace("parse_expression", &format!("parse_expression_{n}"));
-        format!("// file {n} of area {}\n{}", n % 97, body.repeat(4))
-    };
     for part in 0..10_u64 {
         let first = usize::try_from(part).unwrap() * 1_000;
-        let files: Vec<Value> = (first..first + 1_000)
-            .map(|n| add(&format!("src/area{}/module_{n}.rs", n % 97), &text(n)))
-            .collect();
+        let path = |n: usize| format!("src/area{}/module_{n}.rs", n % 97);
+        let files: Vec<_> = (first..first + 1_000).map(|n| add(&path(n), &module(n))).collect();
         push(&router, None, (part, part + 1), &files).await;
     }
-    let history: Vec<Value> = (0..40)
-        .flat_map(|n| {
-            [
-                user(&format!("Look at module_{n}.rs\n{}", text(n).repeat(4))),
-                json!({"role": "assistant", "content": "I did."}),
-            ]
-        })
-        .chain([user("Fix parse_expression_77 in module_77.rs, it loses a term")])
-        .collect();
-    let body = serde_json::to_vec(&chat(&history)).unwrap();
-    println!("a request of {} KB", body.len() / 1024);
-    let request = decode_request(Dialect::OpenAi, body.into()).unwrap();
+    let request = long_request();
     let instruction = find_instruction(&request);
     let reader = Reader { key: "local".into(), admin: true, allowed: None };
     let ask = Ask {
@@ -374,17 +376,21 @@ async fn what_ten_thousand_files_add_to_a_request() {
         times.push(SystemClock.instant().saturating_duration_since(begun));
         assert!(given.tokens > 0);
     }
-    report("all", times);
-    let project = projects.get("shop", &reader).await.unwrap();
-    let texts: Vec<&str> = texts(&request);
+    println!("{} KB; {}", request.origin.body.len() / 1024, figures("all", times));
+    parts(projects, &ask).await.iter().for_each(|line| println!("{line}"));
+}
+
+async fn parts(projects: &Projects, ask: &Ask<'_>) -> Vec<String> {
+    let project = projects.get("shop", ask.reader).await.unwrap();
+    let texts = texts(ask.request);
     let newest: Vec<&str> = texts.iter().rev().copied().collect();
-    let signals = Signals { instruction: &instruction.text, conversation: &newest };
+    let instruction = ask.instruction.text.as_str();
+    let signals = Signals { instruction, conversation: &newest };
     let ranked = rank(&project, &signals);
     let candidates: Vec<_> = ranked.iter().take(32).cloned().collect();
     let hashes: Vec<_> = candidates.iter().map(|one| project.files[&one.path].hash).collect();
     let contents = projects.texts("shop", &hashes).await;
     let shown = seen(&project, &texts, &candidates, &contents);
-    let count = |text: &str| text_tokens(text).likely;
     let wanted = Wanted {
         project: &project,
         ranked: &ranked,
@@ -392,39 +398,38 @@ async fn what_ten_thousand_files_add_to_a_request() {
         told: None,
         texts: &contents,
         budget_tokens: 4000,
-        count: &count,
-        instruction: &instruction.text,
+        count: &|text| text_tokens(text).likely,
+        instruction,
     };
     let text = compose(&wanted).unwrap().text;
-    let place = Place::Message(request.messages.len() - 1);
-    measure("rank", || rank(&project, &signals).len());
-    measure("seen", || seen(&project, &texts, &candidates, &contents).len());
-    measure("needed", || needed(&project, &ranked, &shown, 4000).len());
-    measure("compose", || compose(&wanted).map_or(0, |composed| composed.files.len()));
-    measure("write", || {
-        with_context(&request, &[Insertion { place, text: &text }]).unwrap().messages.len()
-    });
-    measure("instruction", || find_instruction(&request).text.len());
+    let place = Place::Message(ask.request.messages.len() - 1);
+    let insertion = [Insertion { place, text: &text }];
+    vec![
+        measure("rank", || rank(&project, &signals).len()),
+        measure("seen", || seen(&project, &texts, &candidates, &contents).len()),
+        measure("needed", || needed(&project, &ranked, &shown, 4000).len()),
+        measure("compose", || compose(&wanted).map_or(0, |composed| composed.files.len())),
+        measure("write", || with_context(ask.request, &insertion).unwrap().messages.len()),
+        measure("instruction", || find_instruction(ask.request).text.len()),
+    ]
 }
 
 fn texts(request: &ChatRequest) -> Vec<&str> {
-    let text = |part| match part {
-        &Part::Text { ref text, .. } => Some(text.as_str()),
-        _ => None,
-    };
-    request.messages.iter().flat_map(|message| message.parts.iter().filter_map(text)).collect()
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let texts = parts.map(|part| if let Part::Text { text, .. } = part { text } else { "" });
+    texts.collect()
 }
 
-fn measure(what: &str, step: impl Fn() -> usize) {
+fn measure(what: &str, step: impl Fn() -> usize) -> String {
     let once = |_| {
         let begun = SystemClock.instant();
         std::hint::black_box(step());
         SystemClock.instant().saturating_duration_since(begun)
     };
-    report(what, (0..200).map(once).collect());
+    figures(what, (0..200).map(once).collect())
 }
 
-fn report(what: &str, mut times: Vec<Duration>) {
+fn figures(what: &str, mut times: Vec<Duration>) -> String {
     times.sort();
-    println!("{what}: best {:?}, p50 {:?}, p99 {:?}", times[0], times[100], times[198]);
+    format!("{what}: best {:?}, p50 {:?}, p99 {:?}", times[0], times[100], times[198])
 }
