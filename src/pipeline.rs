@@ -5,6 +5,7 @@ mod answer;
 mod decide;
 mod explain;
 mod failure;
+mod give;
 
 pub use crate::dispatch::Attempt;
 pub use explain::{ExplainedCandidate, ExplainedContext, Explanation, explain};

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::decide::{self, Decision};
-use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
+use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure, give};
 use crate::chat::Surcharges;
 use crate::conversation::Turn;
 use crate::dispatch::{
@@ -63,7 +63,7 @@ async fn stopped(app: &AppState, decision: &Decision, tries: &mut Tries, ended: 
     let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
         return record_end(app, decision, tries, (ended, String::new())).await;
     };
-    freeze(app, decision);
+    give::freeze(app, decision);
     let mut observed = Observed::default();
     if !decision.request.stream {
         // Nobody saw how far a whole answer had come: charged like a usual one.
@@ -129,7 +129,7 @@ async fn answer(
     loop {
         match dispatch::run(desk, &order, &mut queue, tries).await {
             Ok(done) => {
-                freeze(app, decision);
+                give::freeze(app, decision);
                 if let Some(reply) = relay(app, decision, tries, done).await {
                     return Ok(reply);
                 }
@@ -143,14 +143,6 @@ async fn answer(
         }
     }
     Err(failure::nothing_left(decision, tries))
-}
-
-/// The request has reached a provider: what it was given stays where it is in the conversation.
-fn freeze(app: &AppState, decision: &Decision) {
-    let Some(given) = &decision.given else { return };
-    if let Some(block) = &given.fresh {
-        app.runtime.projects.freeze(*given.conversation.as_bytes(), block.clone());
-    }
 }
 
 /// Hands the answer on. `None`: it could not be read, and nothing has reached the client.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChatError, ReplyMeta, RequestContext};
+use super::{ChatError, ReplyMeta, RequestContext, give};
 use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Gone, Model, Resolution, Target, Tier};
 use crate::chat::{ChatRequest, Role};
-use crate::context::{self, Ask, Given};
+use crate::context::Given;
 use crate::conversation::{self, Fingerprint, Memory, Pin};
 use crate::keys::Permit;
 use crate::ledger::Headroom;
@@ -75,7 +75,7 @@ pub(super) async fn decide(
     let headroom = headroom(runtime, &context).await;
     let session = context.session.as_deref();
     let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
-    let given = give(runtime, &context, (&request, &instruction), fingerprint).await;
+    let given = give::give(runtime, &context, (&request, &instruction), fingerprint).await;
     if let Some(given) = &given {
         context.project.get_or_insert_with(|| given.project.to_string());
     }
@@ -108,36 +108,6 @@ pub(super) async fn decide(
         decision.plan_for(runtime, None);
     }
     decision
-}
-
-/// What the request is given of its project.
-async fn give(
-    runtime: &Runtime,
-    context: &RequestContext,
-    (request, instruction): (&ChatRequest, &Instruction),
-    fingerprint: Fingerprint,
-) -> Option<Given> {
-    if !context.inject {
-        return None;
-    }
-    if runtime.projects.fault().is_some() {
-        telemetry::context_left_out("store");
-    }
-    if runtime.projects.is_empty() {
-        return None;
-    }
-    let settings = &context.snapshot.config.context;
-    let reader = context.caller.reader();
-    let ask = Ask {
-        request,
-        instruction,
-        conversation: conversation::thread(fingerprint, request),
-        reader: &reader,
-        project: context.project.as_deref(),
-        max_tokens: settings.max_tokens,
-        placement: settings.placement,
-    };
-    context::give(&runtime.projects, &ask).await
 }
 
 /// Which task a request belongs to.
