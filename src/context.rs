@@ -18,6 +18,7 @@ mod keeper;
 mod mentions;
 mod projects;
 mod rank;
+mod rows;
 #[cfg(test)]
 mod sample;
 mod seen;

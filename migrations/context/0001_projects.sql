@@ -61,6 +61,8 @@ CREATE TABLE blocks (
     conversation BLOB    NOT NULL,
     message      BLOB    NOT NULL,
     occurrence   INTEGER NOT NULL,
+    -- of text and shown
+    bytes        INTEGER NOT NULL,
     text         TEXT    NOT NULL,
     tokens       INTEGER NOT NULL,
     -- by name

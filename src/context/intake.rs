@@ -1,7 +1,6 @@
 //! The way of a delta: from the message to what is kept. Each is taken in by a task of its own, so
 //! that a client that hangs up leaves nothing half done.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,12 @@ use tokio::time::timeout;
 
 use super::apply::{self, Applied, totals};
 use super::keeper::Message;
+use super::rows::{commit, entry};
 use super::slot::{Digest, Heard, Slot};
-use super::{DeltaError, Facts, FileEntry, Index, Project, Projects, Reader};
-use crate::delta::{Acknowledged, ContentHash, Delta, ProjectPath};
+use super::{DeltaError, Facts, Index, Project, Projects, Reader};
+use crate::delta::{Acknowledged, Change, Delta, ProjectPath};
 use crate::store::StoreError;
-use crate::store::context::{Commit, Committed, ContextReader, FileError, FileRow, Keep, OlderRow};
+use crate::store::context::{Commit, Committed, ContextReader, FileError};
 
 /// Projects of one router.
 const MOST_PROJECTS: usize = 200;
@@ -23,10 +23,11 @@ const MOST_PROJECTS: usize = 200;
 const QUEUEING: Duration = Duration::from_secs(20);
 /// How long it waits for the file.
 const WRITING: Duration = Duration::from_secs(30);
+/// Bytes of files from which on a resync may have further parts, and how soon the next one comes.
+const LARGE: usize = 1 << 20;
+const BETWEEN_PARTS: Duration = Duration::from_secs(2);
 /// Texts that are read at a time when a project is loaded.
 const PAGE: i64 = 200;
-/// What files were before, so that a conversation can be told what has changed since.
-const KEEP: Keep = Keep { versions_per_file: 8, bytes_per_project: 64 << 20 };
 
 /// How one attempt to take a delta in ended.
 enum Attempt {
@@ -107,14 +108,16 @@ impl Projects {
             Ok(Arc::new(Arrived { delta, digest, reader, came, now }))
         })
         .await?;
-        let again = match self.attempt(&arrived).await {
+        match self.attempt(&arrived).await {
             Ok(Attempt::Done(acknowledged)) => return Ok(acknowledged),
-            Ok(Attempt::Stale) => DeltaError::busy(),
-            Err(error @ DeltaError::OutOfSync { .. }) => error,
+            // The keeper may have caught up already.
+            Ok(Attempt::Stale) => drop(self.catch_up().await?),
+            Err(error @ DeltaError::OutOfSync { .. }) => {
+                if !self.catch_up().await? {
+                    return Err(error);
+                }
+            }
             Err(error) => return Err(error),
-        };
-        if !self.catch_up().await? {
-            return Err(again);
         }
         match self.attempt(&arrived).await? {
             Attempt::Done(acknowledged) => Ok(acknowledged),
@@ -184,7 +187,7 @@ impl Projects {
         {
             return Ok(Attempt::Done(acknowledged));
         }
-        if slot.latest.lock().is_some_and(|latest| arrived.came < latest) {
+        if slot.course.lock().latest.is_some_and(|latest| arrived.came < latest) {
             let version = slot.facts.load().version;
             return Err(DeltaError::out_of_sync(
                 version,
@@ -211,9 +214,21 @@ impl Projects {
             return Ok(Attempt::Stale);
         }
         let acknowledged = acknowledge(&slot.name, &facts);
-        *slot.latest.lock() = Some(arrived.came);
+        self.note_course(slot, arrived, &applied);
         self.adopt(slot, applied, facts);
         Ok(Attempt::Done(acknowledged))
+    }
+
+    /// A resync that is large and leaves files out may be the first part of several: what it leaves
+    /// out is not gone before no further part has come for a while.
+    fn note_course(&self, slot: &Slot, arrived: &Arrived, applied: &Applied) {
+        let now = self.shared.clock.instant();
+        let anew = arrived.delta.base_version == 0;
+        let begins = anew && !applied.gone.is_empty() && content_bytes(&arrived.delta) >= LARGE;
+        let mut course = slot.course.lock();
+        course.latest = Some(arrived.came);
+        let goes_on = !anew && course.partial_until.is_some_and(|until| now < until);
+        course.partial_until = (begins || goes_on).then(|| now + BETWEEN_PARTS);
     }
 
     /// What was written is known from now on.
@@ -349,51 +364,11 @@ fn digest(delta: &Delta) -> Result<Digest, DeltaError> {
     Ok(digest)
 }
 
-fn commit(
-    applied: &Applied,
-    row: crate::store::context::ProjectRow,
-    before: Option<i64>,
-) -> Commit {
-    let put = applied.put.iter().filter_map(|path| {
-        let entry = applied.project.files.get(path)?;
-        Some(file_row(path, entry))
-    });
-    let older = applied.older.iter().map(|(path, entry)| OlderRow {
-        path: path.as_str().to_owned(),
-        hash: entry.hash.to_string(),
-        bytes: entry.bytes.into(),
-    });
-    let texts: &HashMap<ContentHash, Arc<str>> = &applied.texts;
-    Commit {
-        project: row,
-        before,
-        put: put.collect(),
-        gone: applied.gone.iter().map(|path| path.as_str().to_owned()).collect(),
-        texts: texts.iter().map(|(hash, text)| (hash.to_string(), Arc::clone(text))).collect(),
-        older: older.collect(),
-        keep: KEEP,
-    }
-}
-
-fn file_row(path: &ProjectPath, entry: &FileEntry) -> FileRow {
-    FileRow {
-        path: path.as_str().to_owned(),
-        hash: entry.hash.to_string(),
-        bytes: entry.bytes.into(),
-        tokens: entry.tokens.into(),
-        version: i64::try_from(entry.version).unwrap_or(i64::MAX),
-        changed_at: entry.changed_at.as_microsecond(),
-    }
-}
-
-/// `None`: the row cannot be understood.
-fn entry(row: &FileRow) -> Option<(ProjectPath, FileEntry)> {
-    let entry = FileEntry {
-        hash: ContentHash::from_bytes(*blake3::Hash::from_hex(&row.hash).ok()?.as_bytes()),
-        bytes: u32::try_from(row.bytes).ok()?,
-        tokens: u32::try_from(row.tokens).ok()?,
-        version: u64::try_from(row.version).ok()?,
-        changed_at: Timestamp::from_microsecond(row.changed_at).ok()?,
+/// Bytes of the whole texts in a delta.
+fn content_bytes(delta: &Delta) -> usize {
+    let length = |change: &Change| match change {
+        Change::Add { content, .. } => content.len(),
+        Change::Modify { .. } | Change::Delete { .. } => 0,
     };
-    Some((ProjectPath::parse(&row.path).ok()?, entry))
+    delta.files.iter().map(|file| length(&file.change)).sum()
 }

@@ -64,10 +64,7 @@ pub(super) fn start(
 
 impl Keeper {
     async fn run(mut self, opened: oneshot::Sender<()>) {
-        if tokio::fs::try_exists(&self.shared.path).await.unwrap_or(true) {
-            let attempt = self.open().await;
-            let _ = self.note(attempt);
-        }
+        self.look().await;
         let _ = opened.send(());
         loop {
             let message = tokio::select! {
@@ -87,6 +84,14 @@ impl Keeper {
                 Some(message) => self.take(message).await,
                 None => return self.finish().await,
             }
+        }
+    }
+
+    /// Opens the file if there is one: another process may have made it.
+    async fn look(&mut self) {
+        if self.writer.is_none() && tokio::fs::try_exists(&self.shared.path).await.unwrap_or(true) {
+            let attempt = self.open().await;
+            let _ = self.note(attempt);
         }
     }
 
@@ -194,6 +199,7 @@ impl Keeper {
                 return;
             }
         }
+        self.look().await;
         self.write_blocks().await;
         self.shared.evict();
         if self.next_sweep <= now

@@ -116,12 +116,16 @@ impl Projects {
     }
 
     /// The project of this name, if `reader` may be given it. `None` also while the file cannot be
-    /// used: what is known may be old then.
+    /// used (what is known may be old then), and while the parts of a resync come.
     pub async fn get(&self, name: &str, reader: &Reader) -> Option<Arc<Project>> {
         if self.shared.fault.load().is_some() {
             return None;
         }
         let slot = self.shared.slot(name).filter(|slot| slot.open_to(reader))?;
+        let partial_until = slot.course.lock().partial_until;
+        if partial_until.is_some_and(|until| self.shared.clock.instant() < until) {
+            return None;
+        }
         self.loaded(&slot, PATIENCE).await
     }
 

@@ -33,15 +33,23 @@ pub(super) struct Slot {
     pub project: ArcSwapOption<Project>,
     /// Held while the project is loaded, changed or removed.
     pub gate: Arc<Mutex<()>>,
-    /// When the latest message that was taken in came. By this the order of two is known of which a
-    /// client gave up the first: its versions alone do not say it where a copy is begun anew.
-    pub latest: parking_lot::Mutex<Option<Instant>>,
+    pub course: parking_lot::Mutex<Course>,
     /// Somebody loads it.
     pub loading: AtomicBool,
     /// Whenever loading has come to something or failed.
     pub loaded: Notify,
     /// The second of the last use.
     used: AtomicI64,
+}
+
+/// How messages came, in this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Course {
+    /// When the latest one that was taken in came. By this the order of two is known of which a
+    /// client gave up the first: versions alone do not say it where a copy is begun anew.
+    pub latest: Option<Instant>,
+    /// Until then the copy may lack files that further parts of a resync bring.
+    pub partial_until: Option<Instant>,
 }
 
 /// What is known without the files.
@@ -76,7 +84,7 @@ impl Slot {
             facts: ArcSwap::from_pointee(facts),
             project: ArcSwapOption::empty(),
             gate: Arc::default(),
-            latest: parking_lot::Mutex::default(),
+            course: parking_lot::Mutex::default(),
             loading: AtomicBool::new(false),
             loaded: Notify::new(),
             used: AtomicI64::new(0),

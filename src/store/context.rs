@@ -153,3 +153,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
 fn json<T: serde::Serialize>(list: &T) -> Result<String, FileError> {
     Ok(super::ledger::json(list)?)
 }
+
+#[cfg(test)]
+mod tests;

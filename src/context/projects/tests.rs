@@ -154,15 +154,18 @@ async fn a_message_that_came_before_the_last_one_does_not_undo_it() {
 async fn two_routers_over_one_file_find_out_about_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (open(dir.path()).await, open(dir.path()).await);
-    let (one, two) = (directory(&[("a", "1\n")]), directory(&[("a", "2\n")]));
+    let two = directory(&[("a", "2\n")]);
     send(&old, "shop", 1, &[("a", "1\n")]).await;
-    // The other one knows nothing of it yet: it looks before it refuses, and before it overwrites.
-    new.apply(delta_of("shop", 1, 2, between(&one, &two)), me(), now()).await.ok();
+    // It was opened when there was no file.
     send(&new, "shop", 2, &[("a", "2\n")]).await;
     let three = directory(&[("a", "3\n")]);
     let next = delta_of("shop", 2, 3, between(&two, &three));
     assert_eq!(old.apply(next, me(), now()).await.unwrap().version, 3);
     assert_eq!(copy(&old, "shop").await, three);
+    let four = directory(&[("a", "4\n")]);
+    let next = delta_of("shop", 3, 4, between(&three, &four));
+    assert_eq!(new.apply(next, me(), now()).await.unwrap().version, 4);
+    assert_eq!(copy(&new, "shop").await, four);
 }
 
 #[tokio::test]
@@ -279,12 +282,40 @@ async fn idle_projects_leave_memory_and_come_back() {
     assert_eq!(projects.get("shop", &me()).await.unwrap().files.len(), 1);
 }
 
+#[tokio::test]
+async fn a_project_is_not_given_between_the_parts_of_a_resync() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-11-01T00:00:00Z".parse().unwrap()));
+    let projects = open_at(dir.path(), clock.clone()).await;
+    let large = "a line of a large file\n".repeat(30_000);
+    let parts = [directory(&[("a", &large), ("b", &large)]), directory(&[("c", &large)])];
+    let whole: Directory = parts.iter().flatten().map(|(a, b)| (a.clone(), b.clone())).collect();
+    let apply = async |base, version, files: Vec<FileChange>| {
+        let delta = delta_of("shop", base, version, files);
+        projects.apply(delta, me(), clock.instant()).await.unwrap();
+    };
+    let given = async || projects.get("shop", &me()).await.map(|project| project.files.len());
+    apply(0, 1, between(&Directory::new(), &parts[0])).await;
+    assert_eq!(given().await, Some(2), "nothing is missing that was there before");
+    apply(1, 2, between(&parts[0], &whole)).await;
+    assert_eq!(given().await, Some(3));
+    apply(0, 3, between(&Directory::new(), &parts[0])).await;
+    assert_eq!(given().await, None, "another part may come");
+    clock.advance(Duration::from_secs(1));
+    apply(3, 4, between(&parts[0], &whole)).await;
+    assert_eq!(given().await, None);
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(given().await, Some(3));
+    apply(0, 5, between(&Directory::new(), &directory(&[("a", "small")]))).await;
+    assert_eq!(given().await, Some(1), "this is all there is");
+}
+
 /// What happens between a watcher and its server.
 #[derive(Clone, Debug)]
 enum Event {
-    Write(u8, String),
-    Delete(u8),
-    Rename(u8, u8),
+    Write(usize, String),
+    Delete(usize),
+    Rename(usize, usize),
     /// A message is sent and answered.
     Sync,
     /// A message does not arrive.
@@ -302,9 +333,9 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        6 => (0..PATHS.len(), "[ab]{0,2}\n([cd]\n){0,4}").prop_map(|(at, text)| Event::Write(at as u8, text)),
-        2 => (0..PATHS.len()).prop_map(|at| Event::Delete(at as u8)),
-        2 => (0..PATHS.len(), 0..PATHS.len()).prop_map(|(a, b)| Event::Rename(a as u8, b as u8)),
+        6 => (0..PATHS.len(), "[ab]{0,2}\n([cd]\n){0,4}").prop_map(|(at, text)| Event::Write(at, text)),
+        2 => (0..PATHS.len()).prop_map(Event::Delete),
+        2 => (0..PATHS.len(), 0..PATHS.len()).prop_map(|(a, b)| Event::Rename(a, b)),
         4 => Just(Event::Sync),
         1 => Just(Event::Lost),
         1 => Just(Event::Unanswered),
@@ -360,7 +391,7 @@ impl World {
     }
 
     async fn happen(&mut self, event: Event) {
-        let name = |at: u8| PATHS[usize::from(at)].to_owned();
+        let name = |at: usize| PATHS[at].to_owned();
         match event {
             Event::Write(at, text) => drop(self.directory.insert(name(at), text)),
             Event::Delete(at) => drop(self.directory.remove(&name(at))),

@@ -86,8 +86,9 @@ impl ContextWriter {
         const ANEW: &str = "DELETE FROM blocks WHERE conversation = ?1 AND seq >=
  (SELECT seq FROM blocks WHERE conversation = ?1 AND message = ?2 AND occurrence = ?3)";
         const SQL: &str = "INSERT INTO blocks
- (conversation, message, occurrence, text, tokens, project, shown, frozen_at)
- SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM projects WHERE name = ?6)";
+ (conversation, message, occurrence, text, tokens, project, shown, frozen_at, bytes)
+ SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, OCTET_LENGTH(?4) + OCTET_LENGTH(?7)
+ WHERE EXISTS (SELECT 1 FROM projects WHERE name = ?6)";
         let mut transaction = self.connection.begin_with(LOCK).await?;
         for row in rows {
             sqlx::query(ANEW)
@@ -117,7 +118,7 @@ impl ContextWriter {
         const SILENT: &str = "DELETE FROM blocks WHERE conversation IN
  (SELECT conversation FROM blocks GROUP BY conversation HAVING MAX(frozen_at) < ?)";
         const BEYOND: &str = "DELETE FROM blocks WHERE seq IN (SELECT seq FROM
- (SELECT seq, SUM(LENGTH(text) + LENGTH(shown)) OVER (ORDER BY seq DESC) AS upto FROM blocks) WHERE upto > ?)";
+ (SELECT seq, SUM(bytes) OVER (ORDER BY seq DESC) AS upto FROM blocks) WHERE upto > ?)";
         const ORPHANS: &str = "DELETE FROM texts WHERE
  NOT EXISTS (SELECT 1 FROM files WHERE files.project = texts.project AND files.hash = texts.hash)
  AND NOT EXISTS (SELECT 1 FROM older WHERE older.project = texts.project AND older.hash = texts.hash)";
