@@ -139,6 +139,7 @@ fn record(id: RequestId) -> RequestRecord {
         estimated: false,
         cost: NanoUsd(12_345),
         receipt: None,
+        context_tokens: 0,
     }
 }
 

@@ -18,5 +18,5 @@ mod verdict;
 mod wrappers;
 
 pub use heuristic::heuristic;
-pub use instruction::{Instruction, find_instruction, first_human_text};
+pub use instruction::{Instruction, find_instruction, first_human_text, human_words};
 pub use verdict::{ABSTAIN, LossMatrix, Scores, Source, Verdict, combine, decide};

@@ -24,8 +24,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::catalog::Catalog;
+use crate::context::Placement;
 use crate::ids::ModelId;
 use crate::inference::ClassifierSettings;
+use crate::keys::Inject;
 use crate::ledger::BudgetSettings;
 use crate::limits::LimitSettings;
 use crate::providers::ProviderSettings;
@@ -65,46 +67,11 @@ pub struct ServerSettings {
 
 #[derive(Clone, Debug)]
 pub struct ContextSettings {
+    /// Of all blocks in one request.
     pub max_tokens: u32,
-    pub placement: ContextPlacement,
-    pub inject: ContextInject,
-}
-
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Deserialize,
-    serde::Serialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContextPlacement {
-    #[default]
-    User,
-    System,
-}
-
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Deserialize,
-    serde::Serialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContextInject {
-    #[default]
-    OnHeader,
-    Always,
-    Never,
+    pub placement: Placement,
+    /// Where neither the request nor its key says.
+    pub inject: Inject,
 }
 
 #[derive(Clone, Debug)]

@@ -24,6 +24,12 @@ const VOLATILE: &[&str] = &["x-anthropic-billing-header", "x-billing"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
+impl Fingerprint {
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// The conversation that a request belongs to: the client's own id where it sends one, else its
 /// key, its system prompt and the first human words, which stay the same from turn to turn.
 pub fn fingerprint(key: &str, session: Option<&str>, request: &ChatRequest) -> Fingerprint {
@@ -42,6 +48,15 @@ pub fn fingerprint(key: &str, session: Option<&str>, request: &ChatRequest) -> F
         }
         part(b'h', first_human_text(request).as_deref().unwrap_or(""));
     }
+    short(&hasher.finalize())
+}
+
+/// One of the threads that a client's own id may hold together (a sub-agent, what comes after the
+/// history was cleared): each begins with words of its own.
+pub fn thread(conversation: Fingerprint, request: &ChatRequest) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(conversation.as_bytes());
+    hasher.update(first_human_text(request).as_deref().unwrap_or("").as_bytes());
     short(&hasher.finalize())
 }
 
@@ -250,6 +265,18 @@ mod tests {
         let other = request(&[(Role::User, "b")]);
         assert_eq!(fingerprint("k", Some("s"), &one), fingerprint("k", Some("s"), &other));
         assert_ne!(fingerprint("k", Some("s"), &one), fingerprint("k", Some("t"), &one));
+    }
+
+    #[test]
+    fn threads_under_one_id_are_told_apart_by_their_first_words() {
+        let of = |texts: &[(Role, &str)]| {
+            let request = request(texts);
+            thread(fingerprint("k", Some("s"), &request), &request)
+        };
+        let plan = [(Role::System, "plan"), (Role::User, "write a parser")];
+        let act = [(Role::System, "act"), (Role::User, "write a parser"), (Role::User, "go")];
+        assert_eq!(of(&plan), of(&act));
+        assert_ne!(of(&plan), of(&[(Role::System, "plan"), (Role::User, "find all callers")]));
     }
 
     #[test]

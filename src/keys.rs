@@ -29,6 +29,33 @@ use crate::ledger::KeyBudget;
 use crate::money::NanoUsd;
 use crate::store::keys::KeyRow;
 
+/// When project context is put into requests that do not say so themselves.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Inject {
+    /// Only into those that ask for it.
+    #[default]
+    OnHeader,
+    /// Into all but those that say no.
+    Always,
+    /// Into none, whatever they say.
+    Never,
+}
+
 /// What the owner grants with a key. An absent limit is no limit, an empty list allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -45,6 +72,8 @@ pub struct Grants {
     /// Ids of providers.
     pub providers: Vec<String>,
     pub projects: Vec<String>,
+    /// `None`: as the configuration says.
+    pub inject: Option<Inject>,
 }
 
 /// One key as it is known while the router runs. Does not hold the secret or its digest.
@@ -84,6 +113,7 @@ impl TryFrom<&KeyRow> for ClientKey {
             models: list(&row.models)?,
             providers: list(&row.providers)?,
             projects: list(&row.projects)?,
+            inject: row.inject.as_deref().map(str::parse).transpose().map_err(|_| bad())?,
         };
         let id = KeyId::from(row.id.as_str());
         let budget = KeyBudget {

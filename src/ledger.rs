@@ -212,4 +212,6 @@ pub struct RequestRecord {
     pub cost: NanoUsd,
     /// How `cost` came about; `None` where it is zero.
     pub receipt: Option<crate::catalog::Receipt>,
+    /// Tokens of project context that were put into the prompt, as estimated.
+    pub context_tokens: u32,
 }

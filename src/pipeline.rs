@@ -5,9 +5,10 @@ mod answer;
 mod decide;
 mod explain;
 mod failure;
+mod give;
 
 pub use crate::dispatch::Attempt;
-pub use explain::{ExplainedCandidate, Explanation, explain};
+pub use explain::{ExplainedCandidate, ExplainedContext, Explanation, explain};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -90,6 +91,8 @@ pub struct RequestContext {
     pub forced_tier: Option<Tier>,
     /// `X-Project`.
     pub project: Option<String>,
+    /// Whether project context may be put in.
+    pub inject: bool,
     /// `X-Session-Id`, or a client's own header for the same.
     pub session: Option<String>,
     /// Headers that belong to the provider's protocol and are handed on to a provider of it.

@@ -34,6 +34,8 @@ pub const FALLBACKS: &str = "edge_router_fallbacks_total";
 pub const ATTEMPTS_FAILED: &str = "edge_router_attempts_failed_total";
 pub const CLASSIFIER_DEGRADED: &str = "edge_router_classifier_degraded_total";
 pub const CLASSIFIER_SECONDS: &str = "edge_router_classifier_seconds";
+pub const CONTEXT_TOKENS: &str = "edge_router_context_tokens_total";
+pub const CONTEXT_LEFT_OUT: &str = "edge_router_context_left_out_total";
 pub const RELOADS: &str = "edge_router_config_reloads_total";
 pub const BUDGET: &str = "edge_router_budget_usd";
 pub const BUILD: &str = "edge_router_build_info";
@@ -122,6 +124,8 @@ fn describe() {
     describe_counter!(ATTEMPTS_FAILED, "Failed calls by model and kind of failure");
     describe_counter!(CLASSIFIER_DEGRADED, "Verdicts by rules, because the model was late or busy");
     describe_histogram!(CLASSIFIER_SECONDS, Unit::Seconds, "Time to a verdict of the model");
+    describe_counter!(CONTEXT_TOKENS, "Tokens of project context put into prompts, as estimated");
+    describe_counter!(CONTEXT_LEFT_OUT, "Requests that went without project context, by reason");
     describe_counter!(RELOADS, "Configuration reloads by result");
     describe_gauge!(BUDGET, "Budget in USD by window and figure (limit, spent, reserved)");
     describe_gauge!(BUILD, "Always 1; the label has the version");
@@ -170,6 +174,11 @@ impl Drop for InFlight {
     }
 }
 
+/// Counts a request that goes without the project context that it should have been given.
+pub fn context_left_out(reason: &'static str) {
+    counter!(CONTEXT_LEFT_OUT, "reason" => reason).increment(1);
+}
+
 /// Counts a finished request, its tokens and its cost.
 pub fn request_finished(record: &RequestRecord) {
     let model = record.model.as_ref().map_or("none", ModelId::as_str).to_owned();
@@ -195,6 +204,9 @@ pub fn request_finished(record: &RequestRecord) {
         if tokens > 0 {
             counter!(TOKENS, "model" => model.clone(), "kind" => kind).increment(tokens);
         }
+    }
+    if record.context_tokens > 0 {
+        counter!(CONTEXT_TOKENS).increment(record.context_tokens.into());
     }
     if record.estimated {
         counter!(ESTIMATED, "model" => model.clone()).increment(1);

@@ -42,6 +42,8 @@ pub struct Instruction {
     pub escalate: bool,
     /// How many texts of the human the request holds, the current one counted.
     pub turn: u32,
+    /// Index of the message that `text` stands in, where it is known to be the human's.
+    pub at: Option<usize>,
 }
 
 /// One text of the human in a request.
@@ -86,6 +88,19 @@ pub fn find_instruction(request: &ChatRequest) -> Instruction {
         closing: current.all(|piece| bearing(piece, before) == Bearing::Closes),
         escalate: complaints >= COMPLAINTS || has_given_up(task) || runs_in_circles(rounds, client),
         turn,
+        at: Some(current.at),
+    }
+}
+
+/// What a human says in one message of the role `user`, told by that message alone: the same words in
+/// every request that holds the message, whatever the client has put around them by then.
+pub fn human_words(message: &Message) -> Option<String> {
+    if message.role != Role::User {
+        return None;
+    }
+    match voice(message, Client::Other) {
+        Voice::Human(pieces) => Some(pieces.join("\n")),
+        Voice::Summary(_) | Voice::Report | Voice::Program => None,
     }
 }
 

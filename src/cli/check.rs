@@ -122,15 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_says_who_can_be_called_and_what_has_no_effect() {
+    fn the_summary_says_who_can_be_called() {
         let environment = Environment::new("/w", [("GROQ_API_KEY", "k")]);
-        let text = "[budget]\ndaily_usd = 3\n[context]\nmax_tokens = 1\n";
+        let text = "[budget]\ndaily_usd = 3\n";
         let config = config::load_text(text, &environment).unwrap();
         let lines = Summary::of(&config).lines().join("\n");
         assert!(lines.contains("providers: groq, ollama, embedded"), "{lines}");
         assert!(lines.contains("known, without a key: anthropic, openai, google"), "{lines}");
         assert!(lines.contains("budget: 3 USD a day, no limit a month"), "{lines}");
-        assert!(lines.contains("note: [context] is accepted"), "{lines}");
     }
 
     #[test]

@@ -181,6 +181,8 @@ struct Line<'a> {
     models: &'a [String],
     providers: &'a [String],
     projects: &'a [String],
+    /// `null`: as the configuration says.
+    inject: Option<&'static str>,
     spent_today_usd: f64,
     spent_this_month_usd: f64,
 }
@@ -202,6 +204,7 @@ impl<'a> Line<'a> {
             models: &grants.models,
             providers: &grants.providers,
             projects: &grants.projects,
+            inject: grants.inject.map(Into::into),
             spent_today_usd: 0.0,
             spent_this_month_usd: 0.0,
         }

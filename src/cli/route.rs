@@ -13,6 +13,8 @@ use super::{CliError, ConfigArg, output};
 use crate::app::{self, Start};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigSource, Environment};
+use crate::context;
+use crate::delta::ProjectPath;
 use crate::ids::RequestId;
 use crate::pipeline::{self, Caller, ExplainedCandidate, Explanation, RequestContext, Rights};
 use crate::wire;
@@ -92,15 +94,18 @@ async fn explain(
     let deadline = clock.instant() + config.server.request_timeout;
     let state = app::build(config, Start { clock: clock.clone(), models_dir }).await?;
     app::first_discovery(&state).await;
+    let snapshot = state.current();
+    let inject = context::wanted(None, None, None, snapshot.config.context.inject);
     let context = RequestContext {
         id: RequestId::fresh(),
         caller: Caller::local(Rights::Owner),
         received: clock.instant(),
         received_at: clock.now(),
         deadline,
-        snapshot: state.current(),
+        snapshot,
         forced_tier: None,
         project: None,
+        inject,
         session: None,
         forwarded: Vec::new(),
     };
@@ -150,6 +155,14 @@ fn print(explanation: &Explanation, shown: &Shown) {
         explanation.tier, explanation.source, explanation.confidence, explanation.difficulty
     ));
     output::line(&format!("prompt       about {} tokens", explanation.prompt_tokens));
+    if let Some(context) = &explanation.context {
+        let (project, tokens) = (&context.project, context.tokens);
+        let files: Vec<&str> = context.files.iter().map(ProjectPath::as_str).collect();
+        output::line(&format!(
+            "context      about {tokens} tokens of {project}: {}",
+            files.join(", ")
+        ));
+    }
     output::line(&format!("model        {}", explanation.model_id.as_deref().unwrap_or("none")));
     let (listed, hidden) = shown.choose(&explanation.candidates);
     let width = listed.iter().map(|one| one.model_id.chars().count()).max().unwrap_or(0);

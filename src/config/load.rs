@@ -125,13 +125,11 @@ fn compile(
     fill_in(&mut tree, &Path::root(), environment, (&mut report, &mut hints));
     shape::check(&mut tree, &mut report);
     expand_home(&mut tree, environment);
-    let written: Vec<String> = tree.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let raw: RawConfig = read::read(&mut tree, &Path::root(), &mut hints, &mut report);
     let built_in = built_in(environment, &mut report);
     let surroundings = validate::Surroundings {
         base: input.base,
         file: input.file.map(|file| environment.working_dir.join(file)),
-        written,
     };
     validate::compile(raw, built_in, surroundings, report)
 }

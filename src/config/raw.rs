@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{RawAlias, Usd};
-use super::{ContextInject, ContextPlacement};
 use crate::catalog::{Capability, Tier};
+use crate::context::Placement;
+use crate::keys::Inject;
 use crate::ledger::WhenExhausted;
 use crate::strategy::{Prefer, UnknownModel};
 
@@ -106,16 +107,18 @@ pub(super) struct RawRouting {
     pub(super) max_fallbacks: Option<u32>,
 }
 
-/// Project context for requests. Accepted; not used in this version.
+/// What requests are given of the project that they are about, as `edge-watch` tells it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawContext {
-    /// Most tokens of project context that one request may be given. Default 8000.
+    /// Most tokens of project context in one request, those of its earlier messages included; a new
+    /// block takes at most half of what is left. Default 8000.
     pub(super) max_tokens: Option<u32>,
     /// Where context goes: user (cache friendly) or system. Default user.
-    pub(super) placement: Option<ContextPlacement>,
-    /// When context is added: on-header (X-Inject-Context), always or never. Default on-header.
-    pub(super) inject: Option<ContextInject>,
+    pub(super) placement: Option<Placement>,
+    /// When context is added: on-header (X-Inject-Context: true), always (but for `false`) or never. A
+    /// client key may have its own. Default on-header.
+    pub(super) inject: Option<Inject>,
 }
 
 /// What `edge-router report` measures savings against.

@@ -507,12 +507,6 @@ fn globs_keep_the_order_of_the_file() {
 }
 
 #[test]
-fn settings_without_effect_yet_are_noted() {
-    let notes = read("[context]\nmax_tokens = 5\n").notes;
-    assert!(notes[0].starts_with("[context] is accepted"), "{notes:?}");
-}
-
-#[test]
 fn a_record_of_the_facts_file_can_be_copied() {
     let text = r#"
 [[models]]

@@ -20,8 +20,6 @@ pub(super) struct Surroundings {
     pub(in crate::config) base: PathBuf,
     /// The file, if there is one.
     pub(in crate::config) file: Option<PathBuf>,
-    /// Sections that were written at all.
-    pub(in crate::config) written: Vec<String>,
 }
 
 /// Under which the built-in catalogue's values are known to a [`Report`].
@@ -87,7 +85,6 @@ pub(super) fn compile(
     let classifier = sections::classifier(&classifier, &mut report);
     let catalog = aliases::catalog(models, raw_aliases, &providers, &mut report);
     let reporting = sections::reporting(reporting, (catalog.as_ref(), quality), &mut report);
-    notes(&surroundings.written, &mut report);
     let notes = std::mem::take(&mut report.notes);
     if !report.is_clean() {
         return Err(report.into_errors());
@@ -107,12 +104,4 @@ pub(super) fn compile(
         source: surroundings.file,
         notes,
     })
-}
-
-/// Settings that are read and checked, but that nothing uses yet.
-fn notes(written: &[String], report: &mut Report) {
-    if written.iter().any(|key| key == "context") {
-        let note = "[context] is accepted, but project context is not injected in this version";
-        report.notes.push(note.to_owned());
-    }
 }

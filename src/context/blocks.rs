@@ -1,5 +1,6 @@
 //! The blocks that conversations were given: the recent ones in memory, all of them in the file. A
-//! block that stands keeps its bytes, whatever comes later.
+//! block that stands keeps its bytes, until a conversation goes on anew from its message: then it and
+//! what was given after it are of no more use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,18 +59,20 @@ impl Blocks {
         self.known.get(conversation).map_or_else(|| Arc::from([]), |known| known.blocks)
     }
 
-    /// Adds a block, unless its place is taken. Returns whether it was added.
+    /// Adds a block, in place of the one of the same message and of those after it. Returns whether it
+    /// was added.
     pub(super) fn add(&self, conversation: Conversation, block: Block) -> bool {
         let mut added = false;
         self.known.entry(conversation).and_compute_with(|entry| {
             let known = entry.map(moka::Entry::into_value);
             let complete = known.as_ref().is_some_and(|known| known.complete);
             let before = known.map_or_else(|| Arc::from([]), |known| known.blocks);
-            if before.len() >= MOST || has(&before, &block) {
+            let stays = before.iter().take_while(|other| !same_place(other, &block)).count();
+            if stays >= MOST {
                 return Op::Nop;
             }
             added = true;
-            let blocks = before.iter().cloned().chain([block]).collect();
+            let blocks = before.iter().take(stays).cloned().chain([block]).collect();
             Op::Put(Known { complete, blocks })
         });
         added
@@ -79,9 +82,10 @@ impl Blocks {
     pub(super) fn complete_with(&self, conversation: Conversation, file: &[Block]) -> Arc<[Block]> {
         let entry = self.known.entry(conversation).and_upsert_with(|entry| {
             let recent = entry.map(|entry| entry.into_value().blocks);
-            let recent = recent.iter().flat_map(|blocks| blocks.iter());
-            let new = recent.filter(|block| !has(file, block));
-            Known { complete: true, blocks: file.iter().chain(new).cloned().collect() }
+            let recent = recent.as_deref().unwrap_or_default();
+            let is_old = |block: &&Block| !recent.iter().any(|new| same_place(new, block));
+            let old = file.iter().take_while(is_old);
+            Known { complete: true, blocks: old.chain(recent).cloned().collect() }
         });
         entry.into_value().blocks
     }
@@ -96,9 +100,8 @@ impl Blocks {
     }
 }
 
-fn has(blocks: &[Block], block: &Block) -> bool {
-    let place = (block.message, block.occurrence);
-    blocks.iter().any(|other| (other.message, other.occurrence) == place)
+fn same_place(one: &Block, other: &Block) -> bool {
+    (one.message, one.occurrence) == (other.message, other.occurrence)
 }
 
 /// As the file keeps what was shown.
@@ -180,13 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_block_of_a_message_stays() {
+    fn a_conversation_that_goes_on_anew_from_a_message_forgets_what_came_after_it() {
         let blocks = Blocks::default();
-        assert!(blocks.add([1; 16], block(1, "first")));
-        assert!(!blocks.add([1; 16], block(1, "second")));
-        assert!(blocks.add([1; 16], block(2, "third")));
-        let texts: Vec<_> = blocks.recent(&[1; 16]).iter().map(|b| b.text.to_string()).collect();
-        assert_eq!(texts, ["first", "third"]);
+        for (message, text) in [(1, "first"), (2, "second"), (3, "third"), (2, "again")] {
+            assert!(blocks.add([1; 16], block(message, text)));
+        }
+        let texts = |blocks: &[Block]| -> Vec<_> {
+            blocks.iter().map(|block| block.text.to_string()).collect()
+        };
+        assert_eq!(texts(&blocks.recent(&[1; 16])), ["first", "again"]);
+        let file = [block(0, "zero"), block(1, "old"), block(2, "old")];
+        assert_eq!(texts(&blocks.complete_with([1; 16], &file)), ["zero", "first", "again"]);
     }
 
     #[test]

@@ -231,8 +231,8 @@ impl Projects {
         }
     }
 
-    /// Keeps a block for the later turns of its conversation: in memory at once, in the file soon. A
-    /// message that has a block already keeps that one.
+    /// Keeps a block for the later turns of its conversation: in memory at once, in the file soon. In
+    /// a message that has a block already it takes the place of that one and of all after it.
     pub fn freeze(&self, conversation: Conversation, block: Block) {
         let Ok(row) = blocks::row(&conversation, &block, self.shared.clock.now()) else { return };
         if self.shared.blocks.add(conversation, block)

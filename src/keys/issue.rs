@@ -44,6 +44,7 @@ pub async fn issue(
         models: list(&grants.models),
         providers: list(&grants.providers),
         projects: list(&grants.projects),
+        inject: grants.inject.map(|inject| <&str>::from(inject).to_owned()),
     };
     let key = ClientKey::try_from(&row)?;
     match store.add_key(&row).await? {

@@ -32,6 +32,7 @@ fn key(grants: &Grants) -> ClientKey {
         models: list(&grants.models),
         providers: list(&grants.providers),
         projects: list(&grants.projects),
+        inject: grants.inject.map(|inject| <&str>::from(inject).to_owned()),
     })
     .unwrap()
 }

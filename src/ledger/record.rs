@@ -76,6 +76,7 @@ impl From<RequestRecord> for RequestRow {
             estimated: record.estimated,
             cost: record.cost.0,
             rates: record.receipt.and_then(|receipt| serde_json::to_string(&receipt).ok()),
+            context_tokens: record.context_tokens.into(),
         }
     }
 }
@@ -124,6 +125,7 @@ impl From<RequestRow> for RequestRecord {
             estimated: row.estimated,
             cost: NanoUsd(row.cost),
             receipt: row.rates.and_then(|rates| serde_json::from_str(&rates).ok()),
+            context_tokens: u32::try_from(row.context_tokens).unwrap_or_default(),
         }
     }
 }

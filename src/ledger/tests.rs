@@ -121,6 +121,7 @@ fn record(cost: i64) -> RequestRecord {
             lines: vec![("input".to_owned(), 10, 25_000_000).into()],
             reported: None,
         }),
+        context_tokens: 812,
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::decide::{self, Decision};
-use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure};
+use super::{ChatError, Reply, ReplyContent, ReplyMeta, failure, give};
 use crate::chat::Surcharges;
 use crate::conversation::Turn;
 use crate::dispatch::{
@@ -63,6 +63,7 @@ async fn stopped(app: &AppState, decision: &Decision, tries: &mut Tries, ended: 
     let Some(OpenCall { candidate, pass, reservation }) = tries.open.take() else {
         return record_end(app, decision, tries, (ended, String::new())).await;
     };
+    give::freeze(app, decision);
     let mut observed = Observed::default();
     if !decision.request.stream {
         // Nobody saw how far a whole answer had come: charged like a usual one.
@@ -128,6 +129,7 @@ async fn answer(
     loop {
         match dispatch::run(desk, &order, &mut queue, tries).await {
             Ok(done) => {
+                give::freeze(app, decision);
                 if let Some(reply) = relay(app, decision, tries, done).await {
                     return Ok(reply);
                 }
@@ -236,6 +238,7 @@ fn draft(decision: &Decision, candidate: Option<&Candidate>, tries: &Tries) -> R
         estimated: false,
         cost: crate::money::NanoUsd::ZERO,
         receipt: None,
+        context_tokens: decision.given.as_ref().map_or(0, |given| given.tokens),
     }
 }
 

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChatError, ReplyMeta, RequestContext};
+use super::{ChatError, ReplyMeta, RequestContext, give};
 use crate::analyze::{self, Instruction, Source, Verdict};
 use crate::catalog::{AliasStrategy, Capabilities, Gone, Model, Resolution, Target, Tier};
 use crate::chat::{ChatRequest, Role};
+use crate::context::Given;
 use crate::conversation::{self, Fingerprint, Memory, Pin};
 use crate::keys::Permit;
 use crate::ledger::Headroom;
@@ -37,7 +38,10 @@ pub(super) enum Choice {
 #[derive(Debug)]
 pub(super) struct Decision {
     pub context: RequestContext,
+    /// With what it was given.
     pub request: Arc<ChatRequest>,
+    /// Project context that was put in.
+    pub given: Option<Given>,
     pub instruction: Instruction,
     pub verdict: Verdict,
     /// The tier of the work before a header or a name overruled it.
@@ -60,7 +64,7 @@ pub(super) struct Decision {
 /// `counter` is the number of requests before this one, for aliases that take turns.
 pub(super) async fn decide(
     app: &AppState,
-    context: RequestContext,
+    mut context: RequestContext,
     request: ChatRequest,
     counter: u64,
 ) -> Decision {
@@ -68,42 +72,64 @@ pub(super) async fn decide(
     let (choice, named_tier, permit) = resolve(&context, &request);
     let instruction = analyze::find_instruction(&request);
     let judged = judge(runtime, &context, &instruction).await;
-    let required = wire::required(&request);
-    let prompt = estimate::prompt_tokens(&request);
     let headroom = headroom(runtime, &context).await;
     let session = context.session.as_deref();
     let fingerprint = conversation::fingerprint(context.caller.key.as_str(), session, &request);
-    // Without an answer in it a request begins its task, also when its words were sent before.
-    let memory = if request.messages.iter().any(|message| message.role == Role::Assistant) {
-        runtime.conversations.lookup(fingerprint)
-    } else {
-        None
-    };
-    // "continue" and "still fails" belong to the task that they follow.
-    let base = instruction.continues.last().unwrap_or(&instruction.text);
-    let task = conversation::instruction_hash(base);
-    let judged = keep_height(judged, memory.as_deref(), task);
-    let verdict = overrule(judged, &choice, context.forced_tier.or(named_tier));
-    let spread = Spread { counter, random: rand::random() };
+    let given = give::give(runtime, &context, (&request, &instruction), fingerprint).await;
+    if let Some(given) = &given {
+        context.project.get_or_insert_with(|| given.project.to_string());
+    }
+    let task = Task::of(runtime, &instruction, (&request, fingerprint));
+    let judged = keep_height(judged, task.memory.as_deref(), task.name);
+    let plain = Arc::new(request);
     let mut decision = Decision {
-        context,
-        request: Arc::new(request),
-        instruction,
-        verdict,
+        verdict: overrule(judged, &choice, context.forced_tier.or(named_tier)),
         height: judged.tier,
-        required,
-        prompt,
+        required: wire::required(&plain),
+        prompt: PromptTokens::default(),
+        request: Arc::clone(&plain),
+        given: None,
+        context,
+        instruction,
         choice,
         permit,
         headroom,
         conversation: fingerprint,
-        task,
-        memory,
-        spread,
+        task: task.name,
+        memory: task.memory,
+        spread: Spread { counter, random: rand::random() },
         plan: Plan::default(),
     };
-    decision.plan = decision.choose(runtime);
+    decision.plan_for(runtime, given);
+    if decision.plan.candidates.is_empty() && decision.given.is_some() {
+        // Context never keeps a request from being served.
+        telemetry::context_left_out("no_room");
+        decision.request = plain;
+        decision.plan_for(runtime, None);
+    }
     decision
+}
+
+/// Which task a request belongs to.
+struct Task {
+    /// Names the instruction.
+    name: Fingerprint,
+    memory: Option<Arc<Memory>>,
+}
+
+impl Task {
+    fn of(
+        runtime: &Runtime,
+        instruction: &Instruction,
+        (request, conversation): (&ChatRequest, Fingerprint),
+    ) -> Self {
+        // Without an answer in it a request begins its task, also when its words were sent before.
+        let answered = request.messages.iter().any(|message| message.role == Role::Assistant);
+        let memory = if answered { runtime.conversations.lookup(conversation) } else { None };
+        // "continue" and "still fails" belong to the task that they follow.
+        let base = instruction.continues.last().unwrap_or(&instruction.text);
+        Self { name: conversation::instruction_hash(base), memory }
+    }
 }
 
 /// What may be spent, as far as is known without asking the ledger for it.
@@ -236,6 +262,16 @@ impl Decision {
                 None
             }
         }
+    }
+
+    /// Plans for the request with what it was given.
+    fn plan_for(&mut self, runtime: &Runtime, given: Option<Given>) {
+        if let Some(given) = &given {
+            self.request = Arc::clone(&given.request);
+        }
+        self.given = given;
+        self.prompt = estimate::prompt_tokens(&self.request);
+        self.plan = self.choose(runtime);
     }
 
     fn choose(&self, runtime: &Runtime) -> Plan {

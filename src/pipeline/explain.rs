@@ -1,5 +1,6 @@
 //! `/v1/route`: the decision for a request, with its reasons, without sending it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use super::{ChatError, RequestContext};
 use crate::analyze::{Source, Verdict};
 use crate::catalog::{Capability, Tier};
 use crate::chat::ChatRequest;
+use crate::delta::ProjectPath;
 use crate::state::AppState;
 
 /// The answer of `/v1/route` (CONTRACT section 3).
@@ -25,8 +27,16 @@ pub struct Explanation {
     /// `null` when nothing is eligible.
     pub model_id: Option<String>,
     pub candidates: Vec<ExplainedCandidate>,
-    /// No project context is given in this version.
-    pub context: Option<serde_json::Value>,
+    /// What of a project would be put in; `null`: nothing.
+    pub context: Option<ExplainedContext>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ExplainedContext {
+    pub project: Arc<str>,
+    /// As estimated; part of `prompt_tokens`.
+    pub tokens: u32,
+    pub files: Vec<ProjectPath>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +103,11 @@ fn explanation(decision: &Decision) -> Explanation {
         required: decision.required.iter().collect(),
         model_id: decision.plan.candidates.first().map(|one| one.model.id.to_string()),
         candidates: eligible.chain(refused).collect(),
-        context: None,
+        context: decision.given.as_ref().map(|given| ExplainedContext {
+            project: Arc::clone(&given.project),
+            tokens: given.tokens,
+            files: given.files.clone(),
+        }),
     }
 }
 

@@ -227,7 +227,7 @@ fn proxy(record: &RequestRecord, candidate: &Candidate, attempts: &[Attempt]) ->
         "elapsed_ms": millis(record.elapsed),
         "fallback_index": record.fallback_index,
         "attempts": attempts,
-        "context_tokens": 0,
+        "context_tokens": record.context_tokens,
         "cache": "off",
     })
 }

@@ -2,13 +2,15 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
 use super::edge::Arrival;
 use super::error::Failure;
 use crate::catalog::Tier;
+use crate::context;
 use crate::pipeline::{Caller, RequestContext};
-use crate::state::AppState;
+use crate::state::{AppState, Snapshot};
 
 /// Names of the conversation, ours first, then what clients send on their own (opencode and Kilo,
 /// Codex, Claude Code). The first one present counts.
@@ -33,9 +35,10 @@ impl FromRequestParts<AppState> for Incoming {
         let Ok(Arrival { id, at, wall }) = Arrival::from_request_parts(parts, state).await;
         let snapshot = state.current();
         let headers = &parts.headers;
-        check_flag(headers, "x-inject-context")?;
+        let asked = flag(headers, "x-inject-context")?;
         Ok(Self(RequestContext {
             id,
+            inject: inject(headers, asked, &caller, &snapshot),
             project: project(&caller, name(headers, "x-project")?)?,
             caller,
             received: at,
@@ -69,11 +72,20 @@ fn forced_tier(headers: &HeaderMap) -> Result<Option<Tier>, Failure> {
     })
 }
 
-fn check_flag(headers: &HeaderMap, name: &'static str) -> Result<(), Failure> {
-    let Some(value) = headers.get(name) else { return Ok(()) };
+fn inject(headers: &HeaderMap, asked: Option<bool>, caller: &Caller, now: &Snapshot) -> bool {
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let own = caller.client.as_ref().and_then(|client| client.grants.inject);
+    context::wanted(asked, user_agent, own, now.config.context.inject)
+}
+
+fn flag(headers: &HeaderMap, name: &'static str) -> Result<Option<bool>, Failure> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
     let value = value.as_bytes().trim_ascii();
-    if value.eq_ignore_ascii_case(b"true") || value.eq_ignore_ascii_case(b"false") {
-        return Ok(());
+    if value.eq_ignore_ascii_case(b"true") {
+        return Ok(Some(true));
+    }
+    if value.eq_ignore_ascii_case(b"false") {
+        return Ok(Some(false));
     }
     Err(Failure::invalid(format!("the header {name} must be true or false")).with_param(name))
 }

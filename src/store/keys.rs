@@ -21,6 +21,9 @@ pub struct KeyRow {
     pub models: String,
     pub providers: String,
     pub projects: String,
+    /// When it gives project context; `None`: as the configuration says.
+    #[sqlx(default)]
+    pub inject: Option<String>,
 }
 
 /// Whether a key could be added.
@@ -38,7 +41,7 @@ impl Writer {
     pub async fn add_key(&mut self, row: &KeyRow) -> Result<Added, StoreError> {
         const SQL: &str = "BEGIN IMMEDIATE;
 INSERT INTO client_keys (id, name, hash, prefix, created_at, daily, monthly, rpm, concurrent, models,
- providers, projects) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+ providers, projects, inject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 UPDATE client_keys_state SET version = version + 1;
 COMMIT";
         let query = sqlx::query(SQL)
@@ -53,7 +56,8 @@ COMMIT";
             .bind(row.concurrent)
             .bind(row.models.clone())
             .bind(row.providers.clone())
-            .bind(row.projects.clone());
+            .bind(row.projects.clone())
+            .bind(row.inject.clone());
         let Err(error) = query.execute(&mut self.connection).await else { return Ok(Added::Done) };
         self.rollback().await;
         let taken = error.as_database_error().is_some_and(|error| error.is_unique_violation());

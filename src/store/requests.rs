@@ -47,6 +47,9 @@ pub struct RequestRow {
     /// How `cost` came about, as JSON; `None` where it is zero or not known.
     #[sqlx(default)]
     pub rates: Option<String>,
+    /// Project context that was put in, in tokens as estimated.
+    #[sqlx(default)]
+    pub context_tokens: i64,
 }
 
 /// Inserts a JSON list of [`RequestRow`]s. A row that is there already stays as it is, so that a
@@ -58,13 +61,13 @@ macro_rules! record_sql {
   confidence, reason, stream, status, error, fallback_index, attempts, input, cache_read,
   cache_write, cache_write_1h, output, reasoning, audio_input, reported_cost, estimated, cost,
   cache_write_long, audio_cached, audio_output, image_input, image_output,
-  web_searches, server_tools, service, regional, rates)
+  web_searches, server_tools, service, regional, rates, context_tokens)
  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
   value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
   value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20,
   value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25, value ->> 26,
   value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31, value ->> 32, value ->> 33,
-  value ->> 34, value ->> 35, value ->> 36
+  value ->> 34, value ->> 35, value ->> 36, value ->> 37
  FROM json_each(?) WHERE true ON CONFLICT DO NOTHING;
 "
     };
@@ -74,7 +77,7 @@ pub(super) use record_sql;
 /// As a list in the order of the columns above.
 impl serde::Serialize for RequestRow {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut row = to.serialize_tuple(37)?;
+        let mut row = to.serialize_tuple(38)?;
         row.serialize_element(&self.id)?;
         row.serialize_element(&self.started_at)?;
         row.serialize_element(&self.elapsed_us)?;
@@ -112,6 +115,7 @@ impl serde::Serialize for RequestRow {
         row.serialize_element(&self.service)?;
         row.serialize_element(&self.regional)?;
         row.serialize_element(&self.rates)?;
+        row.serialize_element(&self.context_tokens)?;
         row.end()
     }
 }

@@ -35,6 +35,7 @@ fn a_finished_request_is_counted_with_tokens_and_cost() {
         estimated: true,
         cost: NanoUsd(45_000),
         receipt: None,
+        context_tokens: 0,
     });
     let text = recorder().render();
     for line in [

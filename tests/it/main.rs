@@ -17,6 +17,7 @@ mod bad_input;
 mod budget;
 mod cli;
 mod context;
+mod context_injection;
 mod conversations;
 mod disconnect;
 mod embedded;

@@ -387,6 +387,7 @@ fn a_relay_that_is_torn_down_is_charged_in_full_and_on_record() {
         snapshot: router.state.current(),
         forced_tier: None,
         project: None,
+        inject: false,
         session: None,
         forwarded: Vec::new(),
     };

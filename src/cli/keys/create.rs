@@ -3,6 +3,7 @@
 use clap::Args;
 use globset::Glob;
 use secrecy::ExposeSecret;
+use strum::VariantNames;
 
 use super::{Line, writer};
 use crate::catalog::Resolution;
@@ -11,7 +12,7 @@ use crate::cli::{CliError, ConfigArg, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::ids::KeyId;
-use crate::keys::{self, Grants, IssueError};
+use crate::keys::{self, Grants, Inject, IssueError};
 use crate::money::NanoUsd;
 
 /// Longest name of a key.
@@ -43,6 +44,10 @@ pub(super) struct Create {
     /// Projects that it may name in X-Project, separated by commas (default: all)
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     projects: Vec<String>,
+    /// When its requests are given project context if they do not say so themselves: always, never
+    /// or on-header (default: context.inject of the configuration)
+    #[arg(long, value_name = "WHEN", value_parser = inject)]
+    inject: Option<Inject>,
     /// Model requests in a minute
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rpm: Option<u32>,
@@ -60,6 +65,10 @@ fn amount(text: &str) -> Result<NanoUsd, String> {
         return Err("must be more than 0; leave it out for no limit, or allow free models only with --models local".to_owned());
     }
     Ok(amount)
+}
+
+fn inject(text: &str) -> Result<Inject, String> {
+    text.parse().map_err(|_| format!("must be one of {}", Inject::VARIANTS.join(", ")))
 }
 
 impl Create {
@@ -110,6 +119,7 @@ impl Create {
             models: list("--models", &self.models)?,
             providers: list("--providers", &self.providers)?,
             projects: list("--projects", &self.projects)?,
+            inject: self.inject,
         })
     }
 }

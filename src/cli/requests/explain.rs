@@ -49,6 +49,10 @@ fn facts(request: &RequestRecord, zone: &TimeZone) -> Vec<Vec<String>> {
         let sure = f64::from(request.confidence) * 100.0;
         say("tier", format!("{tier}{source}, {sure:.0} % sure"));
     }
+    if request.context_tokens > 0 {
+        let tokens = count(request.context_tokens.into());
+        say("context", format!("about {tokens} tokens of the prompt are project context"));
+    }
     let how = if request.stream { "streamed" } else { "whole" };
     let error = request.error.as_deref().map_or_else(String::new, |error| format!(" {error}"));
     say("answer", format!("{}{error}, {how}", request.status));
@@ -220,6 +224,7 @@ mod tests {
             estimated: false,
             cost: price.cost(started_at, &usage),
             receipt: Receipt::of(&price, started_at, &usage),
+            context_tokens: 812,
         }
     }
 

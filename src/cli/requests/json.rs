@@ -29,6 +29,8 @@ pub(super) struct Line<'a> {
     fallback_index: u32,
     attempts: serde_json::Value,
     tokens: Tokens,
+    /// Of the prompt: project context that the router put in, as estimated.
+    context_tokens: u32,
     estimated: bool,
     cost_usd: f64,
     /// How the cost came about; `null` where it is zero or was not kept.
@@ -93,6 +95,7 @@ impl<'a> Line<'a> {
                 server_tools: usage.server_tools,
                 service: usage.service.map(Into::into),
             },
+            context_tokens: request.context_tokens,
             estimated: request.estimated,
             cost_usd: request.cost.to_usd_f64(),
             price: request.receipt.as_ref().map(Price::of),

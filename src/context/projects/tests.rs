@@ -233,10 +233,10 @@ async fn blocks_come_back_in_their_order_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let projects = open(dir.path()).await;
     send(&projects, "shop", 1, &[("a", "one")]).await;
-    for (message, text) in [(2, "first"), (1, "second"), (2, "not again")] {
+    for (message, text) in [(2, "first"), (1, "second"), (4, "after"), (1, "anew")] {
         projects.freeze([7; 16], block("shop", message, text));
     }
-    let wanted = [block("shop", 2, "first"), block("shop", 1, "second")];
+    let wanted = [block("shop", 2, "first"), block("shop", 1, "anew")];
     assert_eq!(*projects.blocks([7; 16]).await, wanted);
     projects.close().await;
     let projects = open(dir.path()).await;

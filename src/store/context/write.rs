@@ -80,14 +80,23 @@ impl ContextWriter {
         Ok(id.is_some())
     }
 
-    /// Keeps blocks; those that are kept already stay as they are, and those of projects that are
-    /// gone are dropped.
+    /// Keeps blocks, each in place of the one of the same message and of those after it; those of
+    /// projects that are gone are dropped.
     pub async fn freeze(&mut self, rows: &[BlockRow]) -> Result<(), FileError> {
-        const SQL: &str = "INSERT OR IGNORE INTO blocks
+        const ANEW: &str = "DELETE FROM blocks WHERE conversation = ?1 AND seq >=
+ (SELECT seq FROM blocks WHERE conversation = ?1 AND message = ?2 AND occurrence = ?3)";
+        const SQL: &str = "INSERT INTO blocks
  (conversation, message, occurrence, text, tokens, project, shown, frozen_at, bytes)
- SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, OCTET_LENGTH(?4) + OCTET_LENGTH(?7) WHERE EXISTS (SELECT 1 FROM projects WHERE name = ?6)";
+ SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, OCTET_LENGTH(?4) + OCTET_LENGTH(?7)
+ WHERE EXISTS (SELECT 1 FROM projects WHERE name = ?6)";
         let mut transaction = self.connection.begin_with(LOCK).await?;
         for row in rows {
+            sqlx::query(ANEW)
+                .bind(row.conversation.clone())
+                .bind(row.message.clone())
+                .bind(row.occurrence)
+                .execute(&mut *transaction)
+                .await?;
             sqlx::query(SQL)
                 .bind(row.conversation.clone())
                 .bind(row.message.clone())
