@@ -133,7 +133,7 @@ fn one_line(family: Family, here: &Here<'_>, line: &str, emit: &mut impl FnMut(I
         }
         Family::Ruby => {
             if let Some(target) = line.strip_prefix("require_relative").and_then(quoted) {
-                emit(exact(join(&here.directory, target)));
+                emit(exact(&join(&here.directory, target)));
             } else if let Some(target) = line.strip_prefix("require").and_then(quoted) {
                 emit(by_ending(&target.split('/').collect::<Vec<_>>(), 1));
             }
@@ -176,7 +176,7 @@ fn from_file(here: &Here<'_>, target: &str) -> Import {
         .find_map(|kind| target.strip_suffix(kind)?.strip_suffix('.'))
         .unwrap_or(target);
     if bare.starts_with('.') {
-        return exact(join(&here.directory, bare));
+        return exact(&join(&here.directory, bare));
     }
     let inside = bare.strip_prefix("@/").or_else(|| bare.strip_prefix("~/"));
     let parts: Vec<&str> = inside.unwrap_or(bare).split('/').collect();
@@ -205,8 +205,8 @@ fn join<'a>(directory: &[&'a str], relative: &'a str) -> Vec<&'a str> {
     parts
 }
 
-fn exact(parts: Vec<&str>) -> Import {
-    [whole(&parts), 0, 0]
+fn exact(parts: &[&str]) -> Import {
+    [whole(parts), 0, 0]
 }
 
 /// By the longest ending of `parts`, then without its last part (it may be an item of a file), never

@@ -10,7 +10,7 @@ mod search;
 mod segment;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use self::segment::{Doc, Segment};
 use super::imports::{self, Import};
@@ -32,6 +32,26 @@ pub struct Index {
     /// The present text of each file, by the number that it was given.
     numbers: HashMap<ProjectPath, u32>,
     next: u32,
+    /// Kept until a file comes or goes.
+    tree: Arc<OnceLock<Tree>>,
+}
+
+/// The directories of a project, as they are told of.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) directories: Vec<Directory>,
+    /// Estimated, of all files when the tree was made.
+    pub(super) tokens: u64,
+}
+
+/// A directory and what is below it, as far as that is not told of itself.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    /// With a `/` at its end; empty for the root.
+    pub(super) name: Box<str>,
+    pub(super) files: usize,
+    /// Of some files right in it.
+    pub(super) names: Vec<Box<str>>,
 }
 
 /// A segment, and which of its texts are gone.
@@ -56,7 +76,9 @@ impl Slot {
 impl Index {
     /// Takes a file in, in place of an earlier text of it.
     pub fn insert(&mut self, path: &ProjectPath, text: &str) {
-        self.remove(path);
+        if !self.forget(path) {
+            self.tree = Arc::default();
+        }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.numbers.insert(path.clone(), number);
@@ -74,12 +96,24 @@ impl Index {
 
     /// Forgets a file.
     pub fn remove(&mut self, path: &ProjectPath) {
-        let Some(number) = self.numbers.remove(path) else { return };
+        if self.forget(path) {
+            self.tree = Arc::default();
+        }
+    }
+
+    /// The project's directories: what `make` says, until a file comes or goes.
+    pub(super) fn tree(&self, make: impl FnOnce() -> Tree) -> &Tree {
+        self.tree.get_or_init(make)
+    }
+
+    /// Whether there was such a file.
+    fn forget(&mut self, path: &ProjectPath) -> bool {
+        let Some(number) = self.numbers.remove(path) else { return false };
         let found = self.slots.iter_mut().enumerate().find_map(|(n, slot)| {
             let at = slot.segment.position(number)?;
             Some((n, at, slot))
         });
-        let Some((n, at, slot)) = found else { return };
+        let Some((n, at, slot)) = found else { return true };
         slot.gone += usize::from(!slot.dead[at]);
         slot.dead[at] = true;
         if slot.alive() == 0 {
@@ -88,6 +122,7 @@ impl Index {
             let rest = Segment::merged((&slot.segment, &slot.dead), (&Segment::default(), &[]));
             *slot = Slot::new(rest);
         }
+        true
     }
 
     /// How many files it has.

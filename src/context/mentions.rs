@@ -26,19 +26,27 @@ pub(super) fn each_file_name<'a>(text: &'a str, mut emit: impl FnMut(&'a str)) {
     let bytes = text.as_bytes();
     let mut done = 0;
     for (dot, _) in text.match_indices('.') {
-        if dot < done {
+        // Most dots are others': the kind tells them soonest.
+        let after = &bytes[dot + 1..];
+        let kind = after.iter().take(9).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let end = dot + 1 + kind;
+        if KINDS.binary_search(&&text[dot + 1..end]).is_err() || goes_on(&bytes[end..]) {
             continue;
         }
         let begin = bytes[done..dot].iter().rposition(|byte| parts_paths(*byte));
         let begin = begin.map_or(done, |at| done + at + 1);
-        let end = bytes[dot..].iter().position(|byte| parts_paths(*byte));
-        done = end.map_or(bytes.len(), |at| dot + at);
-        let token = trimmed(&text[begin..done]);
-        let kind = token.rsplit_once('.').map_or("", |(_, kind)| kind);
-        let ascii = kind.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(kind.len());
-        if KINDS.binary_search(&&kind[..ascii]).is_ok() {
-            emit(token);
-        }
+        emit(trimmed(&text[begin..end]));
+        done = end;
+    }
+}
+
+/// Whether a name does not end here.
+fn goes_on(rest: &[u8]) -> bool {
+    let name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/');
+    match rest {
+        [b'.', next, ..] => name(next),
+        [next, ..] => name(next),
+        [] => false,
     }
 }
 

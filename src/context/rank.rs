@@ -298,7 +298,8 @@ fn meant(project: &Project, name: &str) -> Vec<ProjectPath> {
 struct Kinds {
     tests: bool,
     docs: bool,
-    locks: bool,
+    /// What programs write.
+    data: bool,
 }
 
 impl Kinds {
@@ -308,25 +309,35 @@ impl Kinds {
         Self {
             tests: any(&["test", "spec"]),
             docs: any(&["doc", "readme", "changelog", "markdown", ".md", "guide"]),
-            locks: any(&["lock", "generated", "dependenc", "snapshot", ".min."]),
+            data: any(&[
+                "lock",
+                "generated",
+                "dependenc",
+                "snapshot",
+                ".min.",
+                "data",
+                "fixture",
+                "csv",
+            ]),
         }
     }
 
     fn weight(&self, path: &ProjectPath) -> f32 {
         let (text, name) = (path.as_str(), path.name());
         let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
-        let lock = matches!(kind, "lock" | "snap" | "map" | "svg")
-            || name.contains(".min.")
-            || name.contains("-lock.")
-            || name == "go.sum";
+        let data =
+            matches!(kind, "lock" | "snap" | "map" | "svg" | "jsonl" | "csv" | "tsv" | "log")
+                || name.contains(".min.")
+                || name.contains("-lock.")
+                || name == "go.sum";
         let doc = matches!(kind, "md" | "mdx" | "rst" | "txt" | "adoc" | "html");
         let test = ["test", "tests", "__tests__", "spec", "testdata", "fixtures"]
             .iter()
             .any(|part| text.split('/').any(|own| own == *part))
             || ["_test.", ".test.", ".spec.", "tests."].iter().any(|part| name.contains(part))
             || name.starts_with("test_");
-        match (lock, doc, test) {
-            (true, _, _) if !self.locks => 0.1,
+        match (data, doc, test) {
+            (true, _, _) if !self.data => 0.1,
             (_, true, _) if !self.docs => 0.5,
             (_, _, true) if !self.tests => 0.6,
             _ => 1.0,

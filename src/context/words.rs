@@ -119,16 +119,18 @@ fn wordlike(word: &str) -> Option<&str> {
 pub(super) fn says_nothing(word: &str) -> bool {
     const EMPTY: &[&str] = &[
         "about", "add", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be",
-        "been", "but", "by", "can", "change", "code", "could", "der", "die", "das", "do", "doe",
+        "been", "but", "by", "can", "change", "code", "could", "das", "der", "die", "do", "does",
         "don", "ein", "eine", "file", "find", "fix", "for", "from", "get", "give", "had", "has",
-        "have", "how", "if", "ich", "in", "into", "is", "ist", "it", "its", "just", "kein", "let",
+        "have", "how", "ich", "if", "in", "into", "is", "ist", "it", "its", "just", "kein", "let",
         "ll", "look", "make", "me", "mit", "my", "need", "nicht", "no", "not", "now", "of", "on",
         "one", "only", "or", "our", "out", "please", "re", "see", "should", "so", "some", "still",
-        "that", "the", "their", "them", "then", "there", "these", "they", "thi", "this", "to",
-        "und", "up", "use", "ve", "wa", "want", "was", "we", "what", "when", "where", "which",
-        "why", "will", "with", "work", "would", "you", "your",
+        "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "und",
+        "up", "use", "ve", "want", "was", "we", "what", "when", "where", "which", "why", "will",
+        "with", "work", "would", "you", "your",
     ];
-    EMPTY.iter().any(|empty| empty.eq_ignore_ascii_case(word))
+    // Words come without the `s` of a plural.
+    let means = |empty: &str| empty.eq_ignore_ascii_case(word);
+    EMPTY.iter().any(|empty| means(empty) || empty.strip_suffix('s').is_some_and(means))
 }
 
 #[cfg(test)]
@@ -156,9 +158,17 @@ mod tests {
     #[case::chinese("修复登录x", &["修复", "复登", "登录"])]
     #[case::chinese_end("fix 登录", &["fix", "登录"])]
     #[case::one_character("値 = ab", &["値", "ab"])]
-    #[case::class("class status", &["class", "statu"])]
+    #[case::class("class less lists", &["class", "less", "list"])]
     fn words_part_where_a_reader_parts_them(#[case] text: &str, #[case] words: &[&str]) {
         assert_eq!(all(text), words);
+    }
+
+    #[test]
+    fn words_of_every_request_say_nothing() {
+        for word in ["the", "This", "thi", "was", "does", "doe", "please"] {
+            assert!(says_nothing(word), "{word}");
+        }
+        assert!(!says_nothing("budget"));
     }
 
     #[test]

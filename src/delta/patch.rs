@@ -1,6 +1,7 @@
 //! Unified diffs of one file, made and applied. Applying is strict: every line that a diff names must
 //! stand where it says, so that a wrong base is found and never guessed around.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, TextDiff};
@@ -24,7 +25,18 @@ pub enum PatchError {
 pub fn unified(old: &str, new: &str) -> String {
     let (old, new) = (lines(old), lines(new));
     let diff = diff(&old, &new);
-    diff.unified_diff().context_radius(CONTEXT_LINES).to_string()
+    let mut out = String::new();
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
+        let _ = writeln!(out, "{}", hunk.header());
+        for change in hunk.iter_changes() {
+            let _ = write!(out, "{}{}", change.tag(), change.value());
+            // `similar` takes a carriage return at the end of a text for a line's end.
+            if !change.value().ends_with('\n') {
+                let _ = write!(out, "\n{NO_NEWLINE}\n");
+            }
+        }
+    }
+    out
 }
 
 /// How many lines were added and removed.

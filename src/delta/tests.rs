@@ -80,6 +80,14 @@ fn what_is_no_diff_is_refused(#[case] diff: &str, #[case] line: usize) {
 }
 
 #[test]
+fn a_carriage_return_at_the_end_of_a_text_ends_no_line() {
+    let diff = unified("a\r", "b\r");
+    let end = "\\ No newline at end of file\n";
+    assert_eq!(diff, format!("@@ -1 +1 @@\n-a\r\n{end}+b\r\n{end}"));
+    assert_eq!(apply("a\r", &diff).unwrap(), "b\r");
+}
+
+#[test]
 fn a_diff_with_a_head_is_understood() {
     assert_eq!(apply("a\n", "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n").unwrap(), "b\n");
 }

@@ -15,6 +15,8 @@ const LONGEST_DIFF: usize = 60;
 const LONG: usize = 64 * 1024;
 /// Steps that a comparison may take, about.
 const MOST_STEPS: usize = 20_000_000;
+/// The part of the budget that a file has which nobody asked for.
+const UNASKED: u32 = 6;
 /// Tokens that parts of a file are worth showing from.
 const LEAST_PARTS: u32 = 120;
 
@@ -141,7 +143,7 @@ fn text<'a>(wanted: &Wanted<'a>, item: Item<'a>, file: &FileEntry, room: u32) ->
     };
     // No tokenizer makes tokens of more than a few dozen bytes on average.
     let hopeless = text.len() / 16 > room as usize;
-    let most = if item.asked { room } else { room.min(wanted.budget_tokens / 4) };
+    let most = if item.asked { room } else { room.min(wanted.budget_tokens / UNASKED) };
     if !hopeless {
         let (mut body, mut lines) = (String::with_capacity(text.len() + 64), 0);
         let mut altered = Altered::default();

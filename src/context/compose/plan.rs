@@ -8,7 +8,7 @@ use crate::delta::{ContentHash, ProjectPath};
 
 /// From this score on a file is told of whole.
 const MATTERS: f32 = 30.0;
-/// Without such files the nearest are: how many, and from which score on.
+/// Beside them the nearest few are told of: how many, and from which score on.
 const NEAR_AT_FIRST: (usize, f32) = (3, 4.0);
 const NEAR_LATER: (usize, f32) = (2, 6.0);
 /// Files that are told of for the first time in one block.
@@ -144,6 +144,10 @@ fn new_files<'a>(
     told: Option<u64>,
 ) -> Vec<Item<'a>> {
     let (mut most_near, least) = if told.is_none() { NEAR_AT_FIRST } else { NEAR_LATER };
+    // Where it is clear what is meant, there is less to guess.
+    if ranked.first().is_some_and(|best| best.score >= MATTERS) {
+        most_near -= 1;
+    }
     let mut items = Vec::new();
     for candidate in ranked {
         let Some(file) = project.files.get(&candidate.path) else { continue };
@@ -157,7 +161,9 @@ fn new_files<'a>(
             Some(Shown { hash: None, .. }) | None => {
                 let near = match candidate.why {
                     Why::Recent => since,
-                    Why::Named | Why::Symbol | Why::Mentioned | Why::Related | Why::Near => true,
+                    // Else each turn would tell a little more of what one file imports.
+                    Why::Related => told.is_none(),
+                    Why::Named | Why::Symbol | Why::Mentioned | Why::Near => true,
                 };
                 let near = near && candidate.score >= least && most_near > 0 && !matters;
                 most_near -= usize::from(near);

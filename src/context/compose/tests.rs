@@ -123,6 +123,17 @@ fn nothing_is_said_twice() {
 }
 
 #[test]
+fn what_a_file_imports_does_not_trickle_in_turn_by_turn() {
+    let names: Vec<String> = (0..9).map(|n| format!("src/part_{n}.rs")).collect();
+    let all: String = (0..9).map(|n| format!("use crate::part_{n}::Thing;\n")).collect();
+    let texts = names.iter().map(|name| (name.as_str(), "pub struct Thing;\n"));
+    let mut talk = Talk::new(texts.chain([("src/lib.rs", all.as_str())]));
+    let first = talk.ask("explain src/lib.rs").unwrap();
+    assert_eq!((first.files.len(), first.files[0].as_str()), (3, "src/lib.rs"));
+    assert_eq!(talk.ask("explain src/lib.rs"), None);
+}
+
+#[test]
 fn later_only_the_net_change_is_told() {
     let mut talk = Talk::shop();
     talk.ask("look at src/cart.rs");
@@ -304,6 +315,18 @@ fn a_project_of_many_directories_is_told_in_few_lines() {
     let text = talk.text("hello");
     assert!(text.lines().count() < 45 && text.contains(" part7/ (150 files)"), "{text}");
     assert!(count(&text) <= talk.budget / 7);
+}
+
+#[test]
+fn an_overview_knows_files_that_came_and_went() {
+    let mut talk = Talk::shop();
+    assert!(talk.look("hello").unwrap().text.contains(" src/ (2 files): cart.rs, net.rs\n"));
+    talk.sample.set([("src/new.rs", "x"), ("src/net.rs", "y")]);
+    assert!(
+        talk.look("hello").unwrap().text.contains(" src/ (3 files): cart.rs, net.rs, new.rs\n")
+    );
+    talk.sample.remove("src/cart.rs");
+    assert!(talk.look("hello").unwrap().text.contains(" src/ (2 files): net.rs, new.rs\n"));
 }
 
 #[rstest]

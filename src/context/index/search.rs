@@ -12,6 +12,8 @@ const LENGTH: f32 = 0.6;
 const PATH: f32 = 0.8;
 /// What a word that no file has weighs: it may be prose, or what the project lacks.
 const UNKNOWN: f32 = 0.3;
+/// A request of fewer rare words than this says little, however well a file fits them.
+const FEW: f32 = 2.0;
 /// Words of a request that are looked for, the rarest.
 const MOST_TERMS: usize = 32;
 /// A search looks at no more places than this.
@@ -29,7 +31,7 @@ struct Query {
 
 impl Index {
     /// The files nearest to `words`, at most `most`, best first. A score is the share, 0 to 1, of
-    /// what a file of just these words would have.
+    /// what a file of just these words would have; of few words it is never near 1.
     pub fn search(&self, words: &str, most: usize) -> Vec<(ProjectPath, f32)> {
         let (queries, mass) = self.queries(words);
         if queries.is_empty() || most == 0 {
@@ -97,7 +99,13 @@ impl Index {
             keep
         });
         let known: f32 = queries.iter().filter(|query| !query.path).map(|query| query.weight).sum();
-        (queries, ((known + unknown) * (SATURATION + 1.0)).max(1.0))
+        let mass = (known + unknown).max(FEW * self.rarest());
+        (queries, (mass * (SATURATION + 1.0)).max(1.0))
+    }
+
+    /// What a word weighs that no file has.
+    fn rarest(&self) -> f32 {
+        as_float(u32::try_from(self.len()).unwrap_or(u32::MAX)).ln_1p()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a weight needs no more digits")]

@@ -26,7 +26,7 @@ fn ranked(sample: &Sample, instruction: &str, conversation: &[&str]) -> Vec<Rank
     rank(&sample.project, &Signals { instruction, conversation })
 }
 
-fn first<'a>(ranked: &'a [Ranked]) -> (&'a str, Why) {
+fn first(ranked: &[Ranked]) -> (&str, Why) {
     (ranked[0].path.as_str(), ranked[0].why)
 }
 
